@@ -11,6 +11,7 @@ buf reads one image made from all of them, so it needs no module registry.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -46,9 +47,11 @@ GOOGLE_FILES = [
 ]
 
 
-def run(*command: str | Path) -> None:
+def run(*command: str | Path, cwd: Path | None = None) -> None:
     """Runs a command; ends this program with its exit code if it fails."""
-    done = subprocess.run([str(part) for part in command], check=False)
+    # betterproto2's plugin looks for ruff on the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run([str(part) for part in command], env={**os.environ, "PATH": path}, cwd=cwd, check=False)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -64,7 +67,9 @@ def protoc(*arguments: str | Path) -> None:
         f"--plugin={name}={tool(name)}"
         for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc", "protoc-gen-python_betterproto2")
     ]
-    run(sys.executable, "-m", "grpc_tools.protoc", *plugins, *arguments)
+    # Away from this project's settings for ruff, by which betterproto2's plugin would shape its code.
+    with tempfile.TemporaryDirectory() as folder:
+        run(sys.executable, "-m", "grpc_tools.protoc", *plugins, *arguments, cwd=Path(folder))
 
 
 def own_files(proto_dir: Path, package: str = "yt_text") -> list[str]:
@@ -76,7 +81,13 @@ def build_image(proto_dir: Path, work: Path) -> Path:
     """Compiles our files with all that they import into one image, with comments."""
     google = [argument for folder in GOOGLE_DIRS for argument in ("-I", folder)]
     foreign, image = work / "foreign.binpb", work / "image.binpb"
-    protoc(*google, "--include_imports", "--include_source_info", f"--descriptor_set_out={foreign}", *GOOGLE_FILES)
+    protoc(
+        *google,
+        "--include_imports",
+        "--include_source_info",
+        f"--descriptor_set_out={foreign}",
+        *GOOGLE_FILES,
+    )
     files = FileDescriptorSet.FromString(foreign.read_bytes())
     files.file.add().ParseFromString(validate_pb.desc().proto.to_binary())
     foreign.write_bytes(files.SerializeToString(deterministic=True))
@@ -106,10 +117,19 @@ def generate(root: Path) -> None:
         server, client = root / SERVER, root / CLIENT
         server.mkdir(parents=True, exist_ok=True)
         files = own_files(PROTO)
-        protoc(f"--descriptor_set_in={image}", f"--python_out={server}", f"--mypy_out=quiet:{server}", *files, VALIDATE)
+        protoc(
+            f"--descriptor_set_in={image}",
+            f"--python_out={server}",
+            f"--mypy_out=quiet:{server}",
+            *files,
+            VALIDATE,
+        )
         services = [file for file in files if file.endswith("_service.proto")]
         protoc(
-            f"--descriptor_set_in={image}", f"--grpc_python_out={server}", f"--mypy_grpc_out=quiet:{server}", *services
+            f"--descriptor_set_in={image}",
+            f"--grpc_python_out={server}",
+            f"--mypy_grpc_out=quiet:{server}",
+            *services,
         )
         shutil.rmtree(client, ignore_errors=True)
         client.mkdir(parents=True)
@@ -157,7 +177,7 @@ def main() -> None:
         case "breaking":
             breaking(options.against)
         case _:
-            generate(options.root)
+            generate(options.root.resolve())
 
 
 if __name__ == "__main__":

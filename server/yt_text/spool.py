@@ -9,11 +9,15 @@ each process, so that a reader learns of new bytes without a message:
     complete    1 when all bytes are there
 
 A file whose index stands at its end (`moov` in MP4) can so be decoded while its middle is on its way.
-The state outlives the processes: a writer that opens an unfinished spool goes on after `prefix`.
+The state outlives the processes: a writer that opens an unfinished spool goes on after `prefix`. Who
+fetches a recording may keep two more things beside it: `<name>.source`, what tells that a site still has
+the same recording, and the folder `<name>.fetch` for pieces on their way.
 """
 
+import contextlib
 import mmap
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -49,10 +53,35 @@ def state_path(path: Path) -> Path:
     return path.with_name(path.name + ".state")
 
 
+def source_path(path: Path) -> Path:
+    """Returns where a fetcher notes what it fetched."""
+    return path.with_name(path.name + ".source")
+
+
+def work_path(path: Path) -> Path:
+    """Returns the folder for what a fetcher needs only while it works."""
+    return path.with_name(path.name + ".fetch")
+
+
 def remove(path: Path) -> None:
-    """Removes a spool. Nothing happens if there is none."""
-    path.unlink(missing_ok=True)
-    state_path(path).unlink(missing_ok=True)
+    """Removes a spool and all that is kept beside it. Nothing happens if there is none."""
+    for part in (path, state_path(path), source_path(path), work_path(path)):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
+def rename(path: Path, target: Path) -> None:
+    """Gives a complete spool another name on the same disk; it appears there whole or not at all."""
+    # A spool without its file counts as none, so the state goes first.
+    state_path(path).replace(state_path(target))
+    try:
+        path.replace(target)
+    except OSError:
+        with contextlib.suppress(OSError):
+            state_path(target).unlink()
+        raise
 
 
 def is_complete(path: Path) -> bool:

@@ -533,7 +533,9 @@ class BatchSubmitJobsRequest(betterproto2.Message):
     The request for BatchSubmitJobs.
     """
 
-    requests: "list[SubmitJobRequest]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    requests: "list[SubmitJobRequest]" = betterproto2.field(
+        1, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     One request a recording.
     """
@@ -556,7 +558,9 @@ class BatchSubmitJobsRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "BatchSubmitJobsRequest", BatchSubmitJobsRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "BatchSubmitJobsRequest", BatchSubmitJobsRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -571,7 +575,9 @@ class BatchSubmitJobsResponse(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "BatchSubmitJobsResponse", BatchSubmitJobsResponse)
+default_message_pool.register_message(
+    "yt_text.v1", "BatchSubmitJobsResponse", BatchSubmitJobsResponse
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -586,7 +592,9 @@ class CancelJobRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "CancelJobRequest", CancelJobRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "CancelJobRequest", CancelJobRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -601,7 +609,9 @@ class DeleteJobRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "DeleteJobRequest", DeleteJobRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "DeleteJobRequest", DeleteJobRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -640,7 +650,9 @@ class Engine(betterproto2.Message):
     Whether it can translate to English.
     """
 
-    language_codes: "list[str]" = betterproto2.field(7, betterproto2.TYPE_STRING, repeated=True)
+    language_codes: "list[str]" = betterproto2.field(
+        7, betterproto2.TYPE_STRING, repeated=True
+    )
     """
     BCP-47 tags. Empty means any that the model knows.
     """
@@ -681,7 +693,9 @@ class GetResultRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "GetResultRequest", GetResultRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "GetResultRequest", GetResultRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -695,7 +709,9 @@ class Job(betterproto2.Message):
     Server-assigned UUID.
     """
 
-    state: "JobState" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: JobState(0))
+    state: "JobState" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: JobState(0)
+    )
     """
     Where the job is in its life.
     """
@@ -710,27 +726,37 @@ class Job(betterproto2.Message):
     The upload. Empty for a URL.
     """
 
-    config: "TranscriptionConfig | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
+    config: "TranscriptionConfig | None" = betterproto2.field(
+        5, betterproto2.TYPE_MESSAGE, optional=True
+    )
     """
     As submitted, with every default filled in.
     """
 
-    progress: "Progress | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
+    progress: "Progress | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, optional=True
+    )
     """
     How far it is.
     """
 
-    media: "MediaInfo | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
+    media: "MediaInfo | None" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, optional=True
+    )
     """
     What is known of the recording so far.
     """
 
-    error: "__google__rpc__.Status | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
+    error: "__google__rpc__.Status | None" = betterproto2.field(
+        8, betterproto2.TYPE_MESSAGE, optional=True
+    )
     """
     Why it failed, with an `ErrorInfo`. Set only in `JOB_STATE_FAILED`.
     """
 
-    warnings: "list[__google__rpc__.Status]" = betterproto2.field(9, betterproto2.TYPE_MESSAGE, repeated=True)
+    warnings: "list[__google__rpc__.Status]" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     What a reader should know although the job went on: a cut recording, a
     lower engine, a stage left out.
@@ -757,35 +783,50 @@ class Job(betterproto2.Message):
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
-        14, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        14,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When it was accepted.
     """
 
     start_time: "datetime.datetime | None" = betterproto2.field(
-        15, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        15,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When a worker first took it up.
     """
 
     update_time: "datetime.datetime | None" = betterproto2.field(
-        16, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        16,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When anything here last changed.
     """
 
     end_time: "datetime.datetime | None" = betterproto2.field(
-        17, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        17,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When it ended.
     """
 
     expire_time: "datetime.datetime | None" = betterproto2.field(
-        18, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        18,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When it will be deleted.
@@ -802,7 +843,10 @@ class Job(betterproto2.Message):
     """
 
     retry_time: "datetime.datetime | None" = betterproto2.field(
-        21, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+        21,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Timestamp,
+        optional=True,
     )
     """
     When the next attempt begins, while the job waits after an error that may
@@ -822,7 +866,9 @@ class ListEnginesRequest(betterproto2.Message):
     pass
 
 
-default_message_pool.register_message("yt_text.v1", "ListEnginesRequest", ListEnginesRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "ListEnginesRequest", ListEnginesRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -831,13 +877,17 @@ class ListEnginesResponse(betterproto2.Message):
     The response for ListEngines.
     """
 
-    engines: "list[Engine]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    engines: "list[Engine]" = betterproto2.field(
+        1, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     In the order in which `auto` tries them.
     """
 
 
-default_message_pool.register_message("yt_text.v1", "ListEnginesResponse", ListEnginesResponse)
+default_message_pool.register_message(
+    "yt_text.v1", "ListEnginesResponse", ListEnginesResponse
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -856,7 +906,9 @@ class ListJobsRequest(betterproto2.Message):
     `next_page_token` of the page before.
     """
 
-    states: "list[JobState]" = betterproto2.field(3, betterproto2.TYPE_ENUM, repeated=True)
+    states: "list[JobState]" = betterproto2.field(
+        3, betterproto2.TYPE_ENUM, repeated=True
+    )
     """
     Only jobs in these states. Empty means all.
     """
@@ -882,7 +934,9 @@ class ListJobsResponse(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "ListJobsResponse", ListJobsResponse)
+default_message_pool.register_message(
+    "yt_text.v1", "ListJobsResponse", ListJobsResponse
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -927,7 +981,10 @@ class MediaInfo(betterproto2.Message):
     """
 
     duration: "datetime.timedelta | None" = betterproto2.field(
-        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        2,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Length. Unset if unknown.
@@ -969,7 +1026,10 @@ class Progress(betterproto2.Message):
     """
 
     transcribed_duration: "datetime.timedelta | None" = betterproto2.field(
-        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        2,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     How much of the recording is transcribed.
@@ -991,7 +1051,10 @@ class Progress(betterproto2.Message):
     """
 
     remaining_duration: "datetime.timedelta | None" = betterproto2.field(
-        6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        6,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Time to the end at the present speed. Unset if unknown.
@@ -1028,14 +1091,20 @@ class Segment(betterproto2.Message):
     """
 
     start_offset: "datetime.timedelta | None" = betterproto2.field(
-        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        2,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Start, from the beginning of the recording.
     """
 
     end_offset: "datetime.timedelta | None" = betterproto2.field(
-        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        3,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     End, from the beginning of the recording. Never before the start.
@@ -1046,7 +1115,9 @@ class Segment(betterproto2.Message):
     What was said, without surrounding space.
     """
 
-    words: "list[Word]" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
+    words: "list[Word]" = betterproto2.field(
+        5, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     Its words. Empty unless asked for.
     """
@@ -1074,17 +1145,23 @@ class SubmitJobRequest(betterproto2.Message):
         - source: What to transcribe.
     """
 
-    url: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True, group="source")
+    url: "str | None" = betterproto2.field(
+        1, betterproto2.TYPE_STRING, optional=True, group="source"
+    )
     """
     An `http` or `https` URL that yt-dlp can read: a page, a file, a stream.
     """
 
-    media_id: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True, group="source")
+    media_id: "str | None" = betterproto2.field(
+        2, betterproto2.TYPE_STRING, optional=True, group="source"
+    )
     """
     The id of an upload.
     """
 
-    config: "TranscriptionConfig | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
+    config: "TranscriptionConfig | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, optional=True
+    )
     """
     How to transcribe.
     """
@@ -1112,7 +1189,9 @@ class SubmitJobRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "SubmitJobRequest", SubmitJobRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "SubmitJobRequest", SubmitJobRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -1131,7 +1210,9 @@ class Transcript(betterproto2.Message):
     All segments' text, joined as read.
     """
 
-    segments: "list[Segment]" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, repeated=True)
+    segments: "list[Segment]" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     In order of `index`, with no gaps.
     """
@@ -1147,7 +1228,10 @@ class Transcript(betterproto2.Message):
     """
 
     duration: "datetime.timedelta | None" = betterproto2.field(
-        6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        6,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Length of the recording.
@@ -1176,7 +1260,10 @@ class Transcript(betterproto2.Message):
     """
 
     processing_duration: "datetime.timedelta | None" = betterproto2.field(
-        11, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        11,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Time spent by engines.
@@ -1236,7 +1323,9 @@ class TranscriptionConfig(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "TranscriptionConfig", TranscriptionConfig)
+default_message_pool.register_message(
+    "yt_text.v1", "TranscriptionConfig", TranscriptionConfig
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -1265,7 +1354,9 @@ class UploadMediaRequest(betterproto2.Message):
     """
 
 
-default_message_pool.register_message("yt_text.v1", "UploadMediaRequest", UploadMediaRequest)
+default_message_pool.register_message(
+    "yt_text.v1", "UploadMediaRequest", UploadMediaRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -1299,13 +1390,17 @@ class WatchJobResponse(betterproto2.Message):
     The job as of this message. Always set.
     """
 
-    segments: "list[Segment]" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
+    segments: "list[Segment]" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, repeated=True
+    )
     """
     Segments not sent before on this stream, in order of `index`.
     """
 
 
-default_message_pool.register_message("yt_text.v1", "WatchJobResponse", WatchJobResponse)
+default_message_pool.register_message(
+    "yt_text.v1", "WatchJobResponse", WatchJobResponse
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -1320,14 +1415,20 @@ class Word(betterproto2.Message):
     """
 
     start_offset: "datetime.timedelta | None" = betterproto2.field(
-        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        2,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     Start, from the beginning of the recording.
     """
 
     end_offset: "datetime.timedelta | None" = betterproto2.field(
-        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Duration, optional=True
+        3,
+        betterproto2.TYPE_MESSAGE,
+        unwrap=lambda: __google__protobuf__.Duration,
+        optional=True,
     )
     """
     End, from the beginning of the recording.

@@ -1,0 +1,37 @@
+"""The one way in: a client of the service at an address, or of one started in this process."""
+
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from yt_text.settings import Settings
+from yt_text_client import Client
+
+
+@asynccontextmanager
+async def connect(server: str | None, settings: Settings) -> AsyncGenerator[Client]:
+    """Yields a client.
+
+    Args:
+        server: `host:port` or `unix:/path`. None starts the service in this process on a Unix socket, in a
+            directory of its own that is removed at the end.
+        settings: for the service started here.
+    """
+    if server:
+        async with Client(server) as client:
+            yield client
+        return
+    from yt_text.app import App
+
+    with tempfile.TemporaryDirectory(prefix="yt-text-") as folder:
+        own = settings.model_copy(
+            update={
+                "data_dir": Path(folder),
+                "database_url": "",
+                "grpc_address": f"unix:{folder}/grpc.sock",
+                "shutdown_grace_s": 0.0,
+            }
+        )
+        async with App(own) as app, Client(app.address) as client:
+            yield client

@@ -1,0 +1,308 @@
+"""Fetches recordings from URLs into spools: one child process each, watched and bounded from here.
+
+fetcher = Fetcher(FetchLimits())
+await fetcher.start()
+async with fetcher.fetch(check_url(url), path) as fetch:
+    media = await fetch.info()      # the spool can be read from here on
+    await fetch.wait()              # it is complete
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import structlog
+
+from yt_text import spool
+from yt_text.errors import IntakeError
+from yt_text.intake import failures
+from yt_text.intake.addresses import Network
+from yt_text.intake.fetch_messages import MAX_EVENT_BYTES, Done, Failed, FetchOrder, Metadata, Moved, read_event
+from yt_text.intake.links import check_url
+from yt_text.intake.proxy import FilterProxy, Pass, ProxyLimits, Resolve
+from yt_text.job import MediaInfo
+
+__all__ = ["Fetch", "FetchLimits", "Fetcher", "check_url"]
+
+_log = structlog.get_logger()
+_MAX_STDERR_BYTES = 8 << 10
+
+
+@dataclass(frozen=True)
+class FetchLimits:
+    """Bounds of one fetch.
+
+    Attributes:
+        max_bytes: longest recording.
+        max_duration_s: longest recording, as its site declares it.
+        connect_timeout_s: for one address of a site.
+        read_timeout_s: for one answer of a site, and between two pieces of it; then it is asked again.
+        metadata_timeout_s: until the site has named a recording.
+        stall_timeout_s: a fetch to which nothing comes for so long is given up.
+        total_timeout_s: longest fetch.
+        memory_bytes: data of the child process.
+        cpu_s: processor time of the child process.
+        min_free_disk_bytes: the disk is not filled further than this.
+    """
+
+    max_bytes: int = 4 << 30
+    max_duration_s: float = 12 * 3600
+    connect_timeout_s: float = 15
+    read_timeout_s: float = 20
+    metadata_timeout_s: float = 180
+    stall_timeout_s: float = 60
+    total_timeout_s: float = 6 * 3600
+    memory_bytes: int = 1536 << 20
+    cpu_s: int = 900
+    min_free_disk_bytes: int = 256 << 20
+
+
+class Fetcher:
+    """Starts fetches; one a service.
+
+    Args:
+        limits: for each fetch.
+        allowed_networks: networks that may be reached although they are not public.
+        resolve: looks names up; the system's resolver if None.
+    """
+
+    def __init__(
+        self,
+        limits: FetchLimits = FetchLimits(),
+        allowed_networks: Sequence[Network] = (),
+        resolve: Resolve | None = None,
+    ) -> None:
+        self._limits = limits
+        self._proxy = FilterProxy(
+            allowed_networks,
+            ProxyLimits(connect_timeout_s=limits.connect_timeout_s, idle_timeout_s=2 * limits.stall_timeout_s),
+            resolve,
+        )
+
+    async def start(self) -> None:
+        """Makes ready; fetches can be made when this returns."""
+        await self._proxy.start()
+
+    async def close(self) -> None:
+        """Ends all connections; running fetches fail."""
+        await self._proxy.close()
+
+    def fetch(self, url: str, spool: Path) -> "Fetch":
+        """Prepares a fetch; entering it begins it.
+
+        Args:
+            url: a link that `check_url` let pass.
+            spool: where the recording goes. What an earlier fetch of the same link left there is continued
+                if the site still has the same file; a complete one is not fetched again.
+        """
+        return Fetch(url, spool, self._limits, self._proxy)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class Fetch:
+    """One fetch. Leaving it ends the child process at once; what was fetched stays.
+
+    Attributes:
+        fetched_bytes: how much of the recording is there.
+        total_bytes: its length, 0 if not known.
+    """
+
+    def __init__(self, url: str, path: Path, limits: FetchLimits, proxy: FilterProxy) -> None:
+        self.fetched_bytes = 0
+        self.total_bytes = 0
+        self._url = url
+        self._path = path
+        self._work_dir = spool.work_path(path)
+        self._limits = limits
+        self._proxy = proxy
+        self._pass: Pass | None = None
+        self._child: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._known = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._media = MediaInfo()
+        self._error: IntakeError | None = None
+        self._stderr = bytearray()
+
+    @property
+    def child_pid(self) -> int:
+        """The child's process id, 0 if there is none."""
+        return self._child.pid if self._child is not None and self._child.returncode is None else 0
+
+    async def info(self) -> MediaInfo:
+        """Waits for the site's metadata; the spool can be read from then on.
+
+        For a recording that was complete already nothing is known.
+
+        Raises:
+            IntakeError: there is none that can be fetched.
+        """
+        await self._known.wait()
+        if self._error is not None:
+            raise self._error
+        return self._media
+
+    async def wait(self) -> None:
+        """Waits until the spool is complete.
+
+        Raises:
+            IntakeError: it cannot be completed.
+        """
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def __aenter__(self) -> Self:
+        if await asyncio.to_thread(spool.is_complete, self._path):
+            self._known.set()
+            self._ended.set()
+            self.fetched_bytes = self.total_bytes = self._path.stat().st_size
+            return self
+        await asyncio.to_thread(_make_empty, self._work_dir)
+        self._pass = self._proxy.admit()
+        try:
+            self._child = await self._start_child(self._proxy.url(self._pass))
+        except OSError as error:
+            _log.warning("fetch_child_not_started", error=str(error))
+            self._end(failures.KILLED.error())
+            return self
+        self._tasks = [
+            asyncio.create_task(self._supervise(self._child)),
+            asyncio.create_task(self._drain_stderr(self._child)),
+        ]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._child is not None:
+            _kill(self._child)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._child is not None:
+            await self._child.wait()
+        if self._pass is not None:
+            await self._proxy.revoke(self._pass)
+        await asyncio.to_thread(shutil.rmtree, self._work_dir, ignore_errors=True)
+
+    async def _start_child(self, proxy_url: str) -> asyncio.subprocess.Process:
+        limits, work_dir = self._limits, str(self._work_dir)
+        order = FetchOrder(
+            url=self._url,
+            spool=str(self._path.absolute()),
+            work_dir=str(self._work_dir.absolute()),
+            proxy_url=proxy_url,
+            max_bytes=limits.max_bytes,
+            max_duration_s=limits.max_duration_s,
+            socket_timeout_s=min(limits.read_timeout_s, limits.stall_timeout_s),
+            min_free_disk_bytes=limits.min_free_disk_bytes,
+            memory_bytes=limits.memory_bytes,
+            cpu_s=limits.cpu_s,
+        )
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",  # nothing of the environment or the working folder decides what is imported
+            "-m",
+            "yt_text.intake.fetch_child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_EVENT_BYTES,
+            cwd=work_dir,
+            env={"PATH": "", "HOME": work_dir, "TMPDIR": work_dir, "LANG": "C.UTF-8", "YTDLP_NO_PLUGINS": "1"},
+            start_new_session=True,
+        )
+        assert child.stdin is not None  # noqa: S101 - asked for above
+        # Stays open: the child ends when it closes.
+        child.stdin.write(order.line())
+        return child
+
+    async def _supervise(self, child: asyncio.subprocess.Process) -> None:
+        """Follows the child to its end, and kills it when it takes too long."""
+        try:
+            await self._follow(child)
+        except IntakeError as error:
+            _kill(child)
+            refused = self._pass is not None and self._pass.refused > 0
+            self._end(failures.ADDRESS_NOT_ALLOWED.error() if refused else error)
+        else:
+            self._end(None)
+
+    async def _follow(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdout is not None  # noqa: S101 - asked for above
+        clock, limits = asyncio.get_running_loop().time, self._limits
+        total_end_s = clock() + limits.total_timeout_s
+        metadata_end_s = clock() + limits.metadata_timeout_s
+        while True:
+            stall_end_s = clock() + limits.stall_timeout_s
+            ends_s = (stall_end_s, total_end_s) if self._known.is_set() else (stall_end_s, total_end_s, metadata_end_s)
+            try:
+                async with asyncio.timeout_at(min(ends_s)):
+                    line = await child.stdout.readline()
+            except TimeoutError:
+                raise self._too_late(min(ends_s), stall_end_s, total_end_s) from None
+            if not line:
+                raise await self._how_it_died(child)
+            match read_event(line):
+                case Metadata(media):
+                    self._media = media
+                    self._known.set()
+                case Moved(fetched_bytes, total_bytes):
+                    self.fetched_bytes, self.total_bytes = fetched_bytes, total_bytes
+                case Done():
+                    return
+                case Failed() as failed:
+                    raise failed.error
+
+    def _too_late(self, end_s: float, stall_end_s: float, total_end_s: float) -> IntakeError:
+        limits = self._limits
+        if end_s == total_end_s:
+            return failures.TOO_SLOW.error(total_timeout_s=f"{limits.total_timeout_s:g}")
+        if end_s == stall_end_s:
+            return failures.STALLED.error(stall_timeout_s=f"{limits.stall_timeout_s:g}")
+        return failures.NO_METADATA.error(metadata_timeout_s=f"{limits.metadata_timeout_s:g}")
+
+    async def _how_it_died(self, child: asyncio.subprocess.Process) -> IntakeError:
+        """Says why a child ended without a word: a limit of the kernel, or somebody killed it."""
+        code = await child.wait()
+        _log.warning("fetch_child_died", code=code, stderr=self._stderr[-1000:].decode(errors="replace"))
+        if code == -signal.SIGXCPU:
+            return failures.CPU.error()
+        if code == -signal.SIGKILL:
+            return failures.KILLED.error()
+        return failures.FAILED.error()
+
+    async def _drain_stderr(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stderr is not None  # noqa: S101 - asked for above
+        while block := await child.stderr.read(_MAX_STDERR_BYTES):
+            self._stderr += block
+            del self._stderr[:-_MAX_STDERR_BYTES]
+
+    def _end(self, error: IntakeError | None) -> None:
+        if error is not None:
+            _log.info("fetch_failed", reason=error.reason, stderr=self._stderr[-1000:].decode(errors="replace"))
+        self._error = error
+        self._known.set()
+        self._ended.set()
+
+
+def _make_empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)

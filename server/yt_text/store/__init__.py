@@ -1,0 +1,1 @@
+"""The job table is the truth. No query stands outside this package."""

@@ -1,0 +1,244 @@
+"""Jobs as clients see them: submit, read, list, cancel, retry, delete."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from yt_text.errors import Reason, RequestError
+from yt_text.job import Config, Job, JobState
+from yt_text.store.changes import Changes
+from yt_text.store.database import Database
+from yt_text.store.rows import job_value
+from yt_text.store.tables import job, segment
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client asks for; either `url` or `media_id` is set."""
+
+    config: Config
+    url: str = ""
+    media_id: str = ""
+    request_id: str | None = None
+    priority: int = 0
+
+    @property
+    def hash(self) -> str:
+        """Tells two requests with the same `request_id` apart."""
+        values = json.dumps([self.url, self.media_id, asdict(self.config), self.priority], sort_keys=True)
+        return hashlib.sha256(values.encode()).hexdigest()
+
+
+def not_found() -> RequestError:
+    """The error for a job that is not there."""
+    return RequestError(Reason.JOB_NOT_FOUND, "There is no such job. It may have been deleted.")
+
+
+class Jobs:
+    """The jobs of a service.
+
+    Args:
+        database: where they are.
+        changes: told of each change.
+        max_queued: jobs that may wait.
+    """
+
+    def __init__(self, database: Database, changes: Changes, *, max_queued: int = 1_000) -> None:
+        self._database = database
+        self._changes = changes
+        self._max_queued = max_queued
+
+    async def submit(self, submission: Submission) -> tuple[Job, bool]:
+        """Stores a job; it is on the disk when this returns.
+
+        Returns:
+            The job, and whether it is new: the same `request_id` returns the job that it made before.
+
+        Raises:
+            RequestError: `REQUEST_ID_REUSED`, `QUEUE_FULL`.
+        """
+        now = datetime.now(UTC)
+        async with self._database.write() as connection:
+            if submission.request_id:
+                known = sa.select(job).where(job.c.request_id == submission.request_id)
+                if row := (await connection.execute(known)).one_or_none():
+                    if row.request_hash != submission.hash:
+                        raise RequestError(
+                            Reason.REQUEST_ID_REUSED,
+                            "This request_id was used for another request. Use a new one for each request.",
+                        )
+                    return job_value(row), False
+            waiting = sa.select(sa.func.count()).where(job.c.state == JobState.QUEUED)
+            if (await connection.scalar(waiting) or 0) >= self._max_queued:
+                raise RequestError(
+                    Reason.QUEUE_FULL,
+                    f"{self._max_queued} jobs are waiting already. Try again later.",
+                    retryable=True,
+                )
+            insert = sa.insert(job).values(
+                id=str(uuid.uuid4()),
+                state=JobState.QUEUED.value,
+                url=submission.url,
+                media_id=submission.media_id,
+                config=asdict(submission.config),
+                priority=submission.priority,
+                request_id=submission.request_id,
+                request_hash=submission.hash,
+                media={},
+                duration_ms=0,
+                transcribed_ms=0,
+                fetched_bytes=0,
+                total_bytes=0,
+                warnings=[],
+                engine="",
+                model="",
+                model_sha256="",
+                language_code="",
+                language_confidence=0.0,
+                segment_count=0,
+                next_chunk=0,
+                processing_ms=0,
+                epoch=0,
+                failures=0,
+                cancel_requested=False,
+                from_cache=False,
+                revision=1,
+                create_time=now,
+                update_time=now,
+            )
+            row = (await connection.execute(insert.returning(job))).one()
+        return job_value(row), True
+
+    async def get(self, job_id: str) -> Job:
+        """Returns a job, with its place in the queue. Raises RequestError `JOB_NOT_FOUND`."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(sa.select(job).where(job.c.id == job_id))).one_or_none()
+            if row is None:
+                raise not_found()
+            value = job_value(row)
+            if value.state is not JobState.QUEUED:
+                return value
+            before = sa.select(sa.func.count()).where(job.c.state == JobState.QUEUED, _runs_before(value))
+            position = await connection.scalar(before)
+        return _with_position(value, position or 0)
+
+    async def list(
+        self, *, limit: int, states: Sequence[JobState] = (), before: tuple[datetime, str] | None = None
+    ) -> list[Job]:
+        """Returns jobs, newest first.
+
+        Args:
+            limit: at most so many.
+            states: only jobs in these; empty means all.
+            before: creation time and id of the last job of the page before.
+        """
+        query = sa.select(job).order_by(job.c.create_time.desc(), job.c.id.desc()).limit(limit)
+        if states:
+            query = query.where(job.c.state.in_(states))
+        if before:
+            query = query.where(sa.tuple_(job.c.create_time, job.c.id) < _place(*before))
+        async with self._database.read() as connection:
+            jobs = [job_value(row) for row in await connection.execute(query)]
+            queued = [value for value in jobs if value.state is JobState.QUEUED]
+            if not queued:
+                return jobs
+            order = sa.select(job.c.id).where(job.c.state == JobState.QUEUED)
+            order = order.order_by(job.c.priority.desc(), job.c.create_time, job.c.id)
+            positions = {job_id: index for index, job_id in enumerate(await connection.scalars(order))}
+        return [_with_position(value, positions.get(value.id, 0)) for value in jobs]
+
+    async def ids(self) -> set[str]:
+        """Returns the ids of all jobs."""
+        async with self._database.read() as connection:
+            return set(await connection.scalars(sa.select(job.c.id)))
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ends a job that waits; asks a running one to stop. One that has ended is returned as it is."""
+        now = datetime.now(UTC)
+        async with self._database.write() as connection:
+            ended = sa.update(job).where(job.c.id == job_id, job.c.state == JobState.QUEUED)
+            ended = ended.values(state=JobState.CANCELLED.value, end_time=now, retry_time=None)
+            asked = sa.update(job).where(job.c.id == job_id, job.c.state == JobState.RUNNING)
+            asked = asked.values(cancel_requested=True)
+            for update in (ended, asked):
+                changed = update.values(update_time=now, revision=job.c.revision + 1).returning(job)
+                if row := (await connection.execute(changed)).one_or_none():
+                    break
+            else:
+                row = (await connection.execute(sa.select(job).where(job.c.id == job_id))).one_or_none()
+        if row is None:
+            raise not_found()
+        self._changes.notify(job_id)
+        return job_value(row)
+
+    async def retry(self, job_id: str) -> Job:
+        """Puts a failed or cancelled job back in the queue, with its options and what is committed.
+
+        Raises:
+            RequestError: `JOB_NOT_FOUND`, `JOB_NOT_RETRYABLE`.
+        """
+        async with self._database.write() as connection:
+            update = (
+                sa.update(job)
+                .where(job.c.id == job_id, job.c.state.in_([JobState.FAILED, JobState.CANCELLED]))
+                .values(
+                    state=JobState.QUEUED.value,
+                    error=sa.null(),
+                    warnings=[],
+                    failures=0,
+                    cancel_requested=False,
+                    end_time=None,
+                    expire_time=None,
+                    retry_time=None,
+                    update_time=datetime.now(UTC),
+                    revision=job.c.revision + 1,
+                )
+                .returning(job)
+            )
+            row = (await connection.execute(update)).one_or_none()
+        if row is None:
+            state = (await self.get(job_id)).state
+            raise RequestError(
+                Reason.JOB_NOT_RETRYABLE,
+                f"Only a failed or cancelled job can be retried; this one is {state.value}.",
+                state=state.value,
+            )
+        self._changes.notify(job_id)
+        return job_value(row)
+
+    async def delete(self, job_id: str) -> tuple[Job, bool]:
+        """Deletes a job with its segments. It must have ended.
+
+        Returns:
+            The job as it was, and whether its upload is used by no other job.
+        """
+        async with self._database.write() as connection:
+            row = (await connection.execute(sa.delete(job).where(job.c.id == job_id).returning(job))).one_or_none()
+            if row is None:
+                raise not_found()
+            await connection.execute(sa.delete(segment).where(segment.c.job_id == job_id))
+            others = sa.select(sa.func.count()).where(job.c.media_id == row.media_id)
+            orphaned = bool(row.media_id) and not await connection.scalar(others)
+        self._changes.notify(job_id)
+        return job_value(row), orphaned
+
+
+def _runs_before(value: Job) -> sa.ColumnElement[bool]:
+    same = sa.and_(
+        job.c.priority == value.priority,
+        sa.tuple_(job.c.create_time, job.c.id) < _place(value.create_time, value.id),
+    )
+    return sa.or_(job.c.priority > value.priority, same)
+
+
+def _place(create_time: datetime, job_id: str) -> sa.Tuple:
+    return sa.tuple_(sa.literal(create_time, job.c.create_time.type), sa.literal(job_id))
+
+
+def _with_position(value: Job, position: int) -> Job:
+    return replace(value, queue_position=position)

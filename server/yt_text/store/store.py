@@ -1,0 +1,34 @@
+"""The parts of the store, opened together."""
+
+from yt_text.store.attempts import Attempts
+from yt_text.store.changes import Changes
+from yt_text.store.database import Database
+from yt_text.store.jobs import Jobs
+from yt_text.store.media import MediaTable
+from yt_text.store.segments import Segments, Snapshots
+
+
+class Store:
+    """Everything that outlives the process, except the bytes of recordings.
+
+    Args:
+        url: SQLAlchemy's, with an async driver.
+        max_queued_jobs: jobs that may wait.
+    """
+
+    def __init__(self, url: str, *, max_queued_jobs: int = 1_000) -> None:
+        self._database = Database(url)
+        self.changes = Changes()
+        self.jobs = Jobs(self._database, self.changes, max_queued=max_queued_jobs)
+        self.attempts = Attempts(self._database, self.changes)
+        self.segments = Segments(self._database)
+        self.snapshots = Snapshots(self.jobs, self.segments, self.changes)
+        self.media = MediaTable(self._database)
+
+    async def open(self) -> None:
+        """Connects and brings the tables up to date."""
+        await self._database.open()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._database.close()

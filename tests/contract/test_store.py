@@ -1,0 +1,377 @@
+"""What every database behind the store must do. PostgreSQL joins this list when it is supported."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from yt_text.errors import Problem, Reason, RequestError
+from yt_text.job import Config, Job, JobState, MediaInfo
+from yt_text.store import tables
+from yt_text.store.attempts import LostError
+from yt_text.store.database import HEAD, MIGRATIONS, Database
+from yt_text.store.jobs import Submission
+from yt_text.store.media import Media
+from yt_text.store.store import Store
+from yt_text.transcript import Segment, TextOrigin, Word
+
+CONFIG = Config(engine="whisper.cpp", model="m", language_code="de", translate=True, word_offsets=True, prompt="p")
+
+
+@pytest.fixture(params=["sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncGenerator[Store]:
+    store = Store(url, max_queued_jobs=50)
+    await store.open()
+    yield store
+    await store.close()
+
+
+def segments(count: int, start: int = 0) -> list[Segment]:
+    return [
+        Segment(n * 1000, n * 1000 + 900, f"text {n}", (Word("text", n * 1000, n * 1000 + 400, 0.5),), -0.25, "1")
+        for n in range(start, start + count)
+    ]
+
+
+async def submit(store: Store, url: str = "https://example.com/a", **values: object) -> Job:
+    job, new = await store.jobs.submit(Submission(CONFIG, url=url, **values))  # pyright: ignore[reportArgumentType] - spread
+    assert new
+    return job
+
+
+async def commit(store: Store, attempt: Job, found: list[Segment], chunk: int) -> Job:
+    return await store.attempts.commit(
+        attempt,
+        found,
+        chunk=chunk,
+        transcribed_ms=(chunk + 1) * 10_000,
+        processing_ms=70,
+        language_code="de",
+        language_confidence=0.75,
+    )
+
+
+async def claim(store: Store, job: Job) -> Job:
+    attempt = await store.attempts.claim(job.id)
+    assert attempt is not None
+    return attempt
+
+
+async def test_a_job_comes_back_as_it_was_submitted(store: Store) -> None:
+    job = await submit(store, priority=3)
+    assert job.state is JobState.QUEUED
+    assert (job.config, job.url, job.priority) == (CONFIG, "https://example.com/a", 3)
+    assert await store.jobs.get(job.id) == job
+
+
+async def test_what_is_stored_outlives_the_store(url: str) -> None:
+    first = Store(url)
+    await first.open()
+    job = await submit(first)
+    attempt = await claim(first, job)
+    await commit(first, attempt, segments(3), 0)
+    await first.close()
+    second = Store(url)
+    await second.open()
+    again = await second.jobs.get(job.id)
+    assert (again.segment_count, again.next_chunk, again.config) == (3, 1, CONFIG)
+    assert await second.segments.read(job.id) == segments(3)
+    await second.close()
+
+
+async def test_a_request_id_makes_one_job(store: Store) -> None:
+    request_id = str(uuid.uuid4())
+    job = await submit(store, request_id=request_id)
+    again, new = await store.jobs.submit(Submission(CONFIG, url="https://example.com/a", request_id=request_id))
+    assert (again.id, new) == (job.id, False)
+    with pytest.raises(RequestError) as caught:
+        await store.jobs.submit(Submission(CONFIG, url="https://example.com/b", request_id=request_id))
+    assert caught.value.reason is Reason.REQUEST_ID_REUSED
+
+
+async def test_the_same_request_id_at_once_makes_one_job(store: Store) -> None:
+    request = Submission(CONFIG, url="https://example.com/a", request_id=str(uuid.uuid4()))
+    answers = await asyncio.gather(*(store.jobs.submit(request) for _ in range(10)))
+    assert len({job.id for job, _ in answers}) == 1
+    assert [new for _, new in answers].count(True) == 1
+
+
+async def test_a_full_queue_takes_no_more(store: Store) -> None:
+    for _ in range(50):
+        await submit(store)
+    with pytest.raises(RequestError) as caught:
+        await submit(store)
+    assert caught.value.reason is Reason.QUEUE_FULL
+    await claim(store, (await store.jobs.list(limit=1))[0])
+    await submit(store)
+
+
+async def test_jobs_are_listed_newest_first_in_pages(store: Store) -> None:
+    jobs = [await submit(store) for _ in range(7)]
+    found: list[str] = []
+    before = None
+    while page := await store.jobs.list(limit=3, before=before):
+        found += [job.id for job in page]
+        before = (page[-1].create_time, page[-1].id)
+    assert found == [job.id for job in reversed(jobs)]
+
+
+async def test_jobs_are_listed_by_state(store: Store) -> None:
+    first, second = await submit(store), await submit(store)
+    await claim(store, first)
+    assert [job.id for job in await store.jobs.list(limit=9, states=[JobState.RUNNING])] == [first.id]
+    assert [job.id for job in await store.jobs.list(limit=9, states=[JobState.QUEUED])] == [second.id]
+
+
+async def test_the_queue_position_counts_who_runs_before(store: Store) -> None:
+    low, first, second = await submit(store, priority=-1), await submit(store), await submit(store)
+    high = await submit(store, priority=5)
+    positions = {job.id: (await store.jobs.get(job.id)).queue_position for job in (low, first, second, high)}
+    assert positions == {high.id: 0, first.id: 1, second.id: 2, low.id: 3}
+    assert {job.id: job.queue_position for job in await store.jobs.list(limit=9)} == positions
+
+
+async def test_a_commit_stores_segments_and_checkpoint_together(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    attempt = await commit(store, attempt, segments(2), 0)
+    attempt = await commit(store, attempt, [], 1)
+    attempt = await commit(store, attempt, segments(3, 2), 2)
+    assert (attempt.segment_count, attempt.next_chunk, attempt.processing_ms) == (5, 3, 210)
+    assert attempt.progress.transcribed_ms == 30_000
+    assert (attempt.language_code, attempt.language_confidence) == ("de", 0.75)
+    assert await store.segments.read(attempt.id) == segments(5)
+    assert await store.segments.read(attempt.id, 1, 2) == segments(2, 1)
+
+
+async def test_a_chunk_is_committed_once_and_in_order(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    await commit(store, attempt, segments(1), 0)
+    for chunk in (0, 2):
+        with pytest.raises(LostError):
+            await commit(store, attempt, segments(1), chunk)
+    assert await store.segments.read(attempt.id) == segments(1)
+
+
+async def test_an_old_attempt_changes_nothing(store: Store) -> None:
+    job = await submit(store)
+    old = await claim(store, job)
+    new = await claim(store, job)
+    assert new.epoch == old.epoch + 1
+    problem = Problem(Reason.INTERNAL, "x")
+    for write in (
+        lambda: commit(store, old, segments(1), 0),
+        lambda: store.attempts.begin(old, engine="e", model="m", model_sha256=""),
+        lambda: store.attempts.describe(old, MediaInfo(title="t")),
+        lambda: store.attempts.progress(old, fetched_bytes=1, total_bytes=2),
+        lambda: store.attempts.warn(old, problem),
+        lambda: store.attempts.succeed(old, duration_ms=1, warnings=[]),
+        lambda: store.attempts.fail(old, problem),
+        lambda: store.attempts.cancel(old),
+        lambda: store.attempts.retry_later(old, problem, 1),
+        lambda: store.attempts.release(old),
+    ):
+        with pytest.raises(LostError):
+            await write()
+    assert await store.jobs.get(job.id) == new
+    assert await store.segments.read(job.id) == []
+
+
+async def test_an_ended_job_cannot_be_claimed_or_written(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    done = await store.attempts.succeed(attempt, duration_ms=5000, warnings=[Problem(Reason.NO_SPEECH, "none")])
+    assert (done.state, done.media.duration_ms, done.percent) == (JobState.SUCCEEDED, 5000, 100)
+    assert done.end_time is not None
+    assert await store.attempts.claim(attempt.id) is None
+    with pytest.raises(LostError):
+        await commit(store, attempt, segments(1), 0)
+
+
+async def test_warnings_are_kept_one_of_a_reason(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    await store.attempts.warn(attempt, Problem(Reason.ATTEMPT_FAILED, "first", {"a": "1"}))
+    await store.attempts.warn(attempt, Problem(Reason.NO_SPEECH, "none"))
+    await store.attempts.retry_later(attempt, Problem(Reason.ATTEMPT_FAILED, "second"), 0)
+    warnings = (await store.jobs.get(attempt.id)).warnings
+    assert {(w.reason, w.message) for w in warnings} == {
+        (Reason.NO_SPEECH, "none"),
+        (Reason.ATTEMPT_FAILED, "second"),
+    }
+
+
+async def test_a_failed_job_says_why_and_can_be_retried_with_its_options(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    attempt = await commit(store, attempt, segments(2), 0)
+    failed = await store.attempts.fail(attempt, Problem(Reason.SITE_ERROR, "the site", {"http_status": "500"}))
+    assert failed.error == Problem(Reason.SITE_ERROR, "the site", {"http_status": "500"})
+    again = await store.jobs.retry(attempt.id)
+    assert (again.state, again.error, again.config) == (JobState.QUEUED, None, CONFIG)
+    assert (again.next_chunk, again.segment_count, again.failures) == (1, 2, 0)
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED])
+async def test_only_failed_and_cancelled_jobs_can_be_retried(store: Store, state: JobState) -> None:
+    job = await submit(store)
+    if state is not JobState.QUEUED:
+        attempt = await claim(store, job)
+        if state is JobState.SUCCEEDED:
+            await store.attempts.succeed(attempt, duration_ms=1, warnings=[])
+    with pytest.raises(RequestError) as caught:
+        await store.jobs.retry(job.id)
+    assert caught.value.reason is Reason.JOB_NOT_RETRYABLE
+
+
+async def test_cancel_ends_a_waiting_job_and_asks_a_running_one(store: Store) -> None:
+    waiting, running = await submit(store), await submit(store)
+    attempt = await claim(store, running)
+    assert (await store.jobs.cancel(waiting.id)).state is JobState.CANCELLED
+    assert await store.attempts.claim(waiting.id) is None
+    asked = await store.jobs.cancel(running.id)
+    assert (asked.state, asked.cancel_requested) == (JobState.RUNNING, True)
+    ended = await store.attempts.cancel(attempt)
+    assert ended.state is JobState.CANCELLED
+    assert (await store.jobs.cancel(running.id)).revision == ended.revision
+
+
+async def test_delete_removes_job_and_segments(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    await commit(store, attempt, segments(2), 0)
+    await store.attempts.fail(attempt, Problem(Reason.INTERNAL, "x"))
+    await store.jobs.delete(attempt.id)
+    assert await store.segments.read(attempt.id) == []
+    with pytest.raises(RequestError) as caught:
+        await store.jobs.get(attempt.id)
+    assert caught.value.reason is Reason.JOB_NOT_FOUND
+
+
+async def test_an_upload_is_orphaned_with_its_last_job(store: Store) -> None:
+    media = Media(str(uuid.uuid4()), "a.mp3", 5, "0" * 64)
+    await store.media.add(media)
+    assert await store.media.get(media.id) == media
+    first, second = [await submit(store, url="", media_id=media.id) for _ in range(2)]
+    assert (await store.jobs.delete(first.id))[1] is False
+    assert (await store.jobs.delete(second.id))[1] is True
+    await store.media.delete(media.id)
+    with pytest.raises(RequestError):
+        await store.media.get(media.id)
+
+
+async def test_waiting_lists_open_jobs_running_first(store: Store) -> None:
+    low, high, running, ended = [await submit(store, priority=p) for p in (0, 5, -5, 0)]
+    await claim(store, running)
+    await store.jobs.cancel(ended.id)
+    assert [entry.job_id for entry in await store.attempts.waiting()] == [running.id, high.id, low.id]
+
+
+async def test_a_job_that_waits_for_its_next_attempt_says_how_long(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    later = await store.attempts.retry_later(attempt, Problem(Reason.ATTEMPT_FAILED, "x"), 60)
+    assert (later.state, later.failures) == (JobState.QUEUED, 1)
+    assert later.retry_time is not None
+    [entry] = await store.attempts.waiting()
+    assert 50 < entry.delay_s <= 60
+
+
+async def test_release_is_no_failure(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    released = await store.attempts.release(attempt)
+    assert (released.state, released.failures) == (JobState.QUEUED, 0)
+
+
+async def test_each_change_wakes_a_subscriber_and_raises_the_revision(store: Store) -> None:
+    job = await submit(store)
+    with store.changes.subscribe(job.id) as changes:
+        assert not await changes.wait(0)
+        attempt = await claim(store, job)
+        assert await changes.wait(5)
+        after = await commit(store, attempt, segments(1), 0)
+        assert await changes.wait(5)
+        assert job.revision < attempt.revision < after.revision
+
+
+async def test_watchers_that_are_equally_far_share_one_read(store: Store) -> None:
+    attempt = await commit(store, await claim(store, await submit(store)), segments(3), 0)
+    with store.changes.subscribe(attempt.id):
+        first, second, behind = await asyncio.gather(*(store.snapshots.read(attempt.id, start) for start in (2, 2, 0)))
+    assert first is second
+    assert (first.segments, behind.segments) == (tuple(segments(1, 2)), tuple(segments(3)))
+
+
+async def test_a_reader_that_leaves_does_not_take_the_read_from_others(store: Store) -> None:
+    job = await submit(store)
+    with store.changes.subscribe(job.id):
+        leaving = asyncio.create_task(store.snapshots.read(job.id, 0))
+        staying = asyncio.create_task(store.snapshots.read(job.id, 0))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        assert (await staying).job == job
+
+
+async def test_readers_among_many_commits_see_every_segment_once(store: Store) -> None:
+    """Watching by level under a random schedule: no segment missed, none doubled, always in order."""
+    job = await submit(store)
+    dice = random.Random(7)
+
+    async def watch() -> list[Segment]:
+        seen: list[Segment] = []
+        with store.changes.subscribe(job.id) as changes:
+            while True:
+                snapshot = await store.snapshots.read(job.id, len(seen))
+                seen += snapshot.segments
+                if snapshot.job.state.ended and snapshot.whole:
+                    return seen
+                if snapshot.whole:
+                    await changes.wait(5)
+                await asyncio.sleep(dice.random() * 0.01)
+
+    watchers = [asyncio.create_task(watch()) for _ in range(20)]
+    attempt, total = await claim(store, job), 0
+    for chunk in range(40):
+        count = dice.randrange(4)
+        attempt = await commit(store, attempt, segments(count, total), chunk)
+        total += count
+        await asyncio.sleep(dice.random() * 0.01)
+    await store.attempts.succeed(attempt, duration_ms=1, warnings=[])
+    for seen in await asyncio.gather(*watchers):
+        assert seen == segments(total)
+
+
+async def test_unused_uploads_are_forgotten(store: Store) -> None:
+    used, unused = [Media(str(uuid.uuid4()), "a", 1, "0" * 64) for _ in range(2)]
+    for media in (used, unused):
+        await store.media.add(media)
+    job = await submit(store, url="", media_id=used.id)
+    assert await store.media.delete_unused(job.create_time.replace(year=2000)) == []
+    assert await store.media.delete_unused(job.create_time.replace(year=2999)) == [unused.id]
+    assert await store.media.ids() == {used.id}
+
+
+async def test_captions_origin_survives(store: Store) -> None:
+    config = Config(text_origin=TextOrigin.CAPTIONS)
+    job, _ = await store.jobs.submit(Submission(config, url="https://example.com"))
+    assert (await store.jobs.get(job.id)).config == config
+
+
+async def test_migrations_make_the_tables_that_the_code_names(url: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    database = Database(url)
+    await database.open()
+    async with database.read() as connection:
+        differences = await connection.run_sync(
+            lambda sync: compare_metadata(MigrationContext.configure(sync), tables.metadata)
+        )
+        version = await connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    await database.close()
+    assert differences == []
+    assert version == HEAD == ScriptDirectory(str(MIGRATIONS)).get_current_head()
