@@ -5,11 +5,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.sites import Site
-
 from benchmarks.table import Measure
 from tests.recordings import speech, write
 from tests.service import running
+from tests.sites import Site
 
 DURATION_S = 900
 DOWNLOAD_S = 120

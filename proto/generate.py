@@ -131,6 +131,8 @@ def generate(root: Path) -> None:
             f"--mypy_grpc_out=quiet:{server}",
             *services,
         )
+        for package in ("v1", "engine", "engine/v1"):
+            (server / "yt_text" / package / "__init__.py").write_text('"""Generated from the contract."""\n')
         shutil.rmtree(client, ignore_errors=True)
         client.mkdir(parents=True)
         protoc(

@@ -73,6 +73,7 @@ class _Way:
 
     rate: int = 0
     drop: int = 0
+    stall: int = 0
     ranges: bool = True
     length: bool = True
     validator: str = ""
@@ -172,6 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
                 way.rate = int(words.pop(0))
             elif name == "drop":
                 way.drop = int(words.pop(0))
+            elif name == "drop-once":
+                size = int(words.pop(0))
+                way.drop = size if len(self.site.asked(self.path)) == 1 else 0
+            elif name == "stall":
+                way.stall = int(words.pop(0))
             elif name == "no-ranges":
                 way.ranges = False
             elif name == "no-length":
@@ -249,6 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self.wfile.write(block)
                 sent += len(block)
+                if way.stall and sent >= way.stall:
+                    self.site.wait(3600)
                 if way.rate:
                     self.site.wait(max(0.0, began_s + sent / way.rate - time.monotonic()))
 

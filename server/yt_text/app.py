@@ -93,6 +93,7 @@ class App:
             limits=ServiceLimits(
                 uploads=UploadLimits(settings.max_media_bytes, settings.min_free_disk_bytes),
                 watch_keepalive_s=settings.watch_keepalive_s,
+                allow_model_paths=settings.allow_model_paths,
             ),
         )
         self._server = RpcServer(

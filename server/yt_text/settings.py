@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     # Engines
     model: str = ""
     """Model for jobs that name none. Default: the first that is found, see engines/models.py."""
+    allow_model_paths: bool = False
+    """Lets callers name a model by a path on this machine, not only by its name."""
     engine_processes: int = Field(0, ge=0)
     """Engine processes. 0: one a core."""
     engine_threads: int = Field(0, ge=0)

@@ -232,6 +232,8 @@ async def test_a_url_that_cannot_be_fetched_is_refused_at_once(stub: Any, url: s
     [
         ({"engine": "nonsense"}, "ENGINE_UNKNOWN"),
         ({"model": "no-such-model"}, "MODEL_NOT_FOUND"),
+        ({"model": "/etc/passwd"}, "INVALID_REQUEST"),
+        ({"model": "../../etc/passwd"}, "INVALID_REQUEST"),
         ({"language_code": "xx"}, "LANGUAGE_NOT_SUPPORTED"),
         ({"engine": "pocketsphinx", "translate": True}, "OPTION_NOT_SUPPORTED"),
         ({"engine": "pocketsphinx", "language_code": "de"}, "LANGUAGE_NOT_SUPPORTED"),

@@ -15,11 +15,11 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.sites import Site
 
 from tests.models import MICRO, wired_model
 from tests.recordings import speech, word_errors, write
 from tests.service import ServeProcess
+from tests.sites import Site
 from yt_text.cli.transcribe import FormatName
 from yt_text.formats import FORMATS
 from yt_text_client import Client, JobState
@@ -170,8 +170,8 @@ def test_a_service_that_is_not_there_is_exit_code_3(environment: dict[str, str],
 def test_ctrl_c_stops_everything_and_leaves_nothing(
     environment: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=400)
-    path = write(speech(120, seed=1), tmp_path / "long.mp3", codec="mp3")
+    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=60)
+    path = write(speech(400, seed=1), tmp_path / "long.mp3", codec="mp3")
     process = subprocess.Popen(
         command("transcribe", path, "--model", slow),
         env=environment,
@@ -194,8 +194,8 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(
 
 
 async def test_ctrl_c_cancels_the_job_on_the_server(environment: dict[str, str], tmp_path: Path) -> None:
-    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=400)
-    path = write(speech(120, seed=1), tmp_path / "long.mp3", codec="mp3")
+    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=60)
+    path = write(speech(400, seed=1), tmp_path / "long.mp3", codec="mp3")
     async with ServeProcess(tmp_path, YT_TEXT_MODEL=str(slow)) as service, Client(service.address) as client:
         process = subprocess.Popen(
             command("transcribe", path, "--server", service.address),
@@ -214,15 +214,15 @@ async def test_ctrl_c_cancels_the_job_on_the_server(environment: dict[str, str],
 
 
 def test_a_reader_that_stops_reading_ends_it_quietly(environment: dict[str, str], recording: Path) -> None:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command("transcribe", recording), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    errors = process.stderr.read()
-    process.wait(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        errors = process.stderr.read()
     assert "Traceback" not in errors
+    assert "BrokenPipe" not in errors
     assert left_behind(environment) == []
 
 
@@ -270,11 +270,9 @@ def test_the_demo_shows_text_before_the_download_ends(environment: dict[str, str
 def test_two_services_do_not_share_a_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ytt-", dir="/tmp") as sockets:
         more = {**environment, "YT_TEXT_DATA_DIR": str(tmp_path / "data"), "YT_TEXT_LOG_FORMAT": "json"}
-        first = subprocess.Popen(
-            command("serve", "--grpc-address", f"unix:{sockets}/a"), env=more, stderr=subprocess.PIPE, text=True
-        )
-        assert first.stderr is not None
-        try:
+        serve = command("serve", "--grpc-address", f"unix:{sockets}/a")
+        with subprocess.Popen(serve, env=more, stderr=subprocess.PIPE, text=True) as first:
+            assert first.stderr is not None
             line: Any = json.loads(first.stderr.readline())
             assert line["event"] == "ready"
             second = run(more, "serve", "--grpc-address", f"unix:{sockets}/b")
@@ -283,6 +281,5 @@ def test_two_services_do_not_share_a_data_directory(environment: dict[str, str],
             third = run({**more, "YT_TEXT_DATA_DIR": str(tmp_path / "other")}, "serve", "--grpc-address", "nonsense:x")
             assert third.returncode == 3
             assert "YT_TEXT_GRPC_ADDRESS" in third.stderr
-        finally:
             first.terminate()
             assert first.wait(timeout=30) == 0

@@ -8,7 +8,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from yt_text.intake.uploads import UploadLimits, UploadWriter
 
 from tests.models import MICRO
 from tests.recordings import (
@@ -29,6 +28,7 @@ from tests.service import config, finished, running
 from yt_text.audio.reader import AudioReader
 from yt_text.engines.catalog import load
 from yt_text.engines.engine import ChunkOptions
+from yt_text.intake.uploads import UploadLimits, UploadWriter
 from yt_text_client import Client, Job, JobState, Transcript, milliseconds, read_problem
 
 WER_MARGIN = 0.01

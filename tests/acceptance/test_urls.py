@@ -7,11 +7,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.sites import Site
 
 from tests.models import wired_model
 from tests.recordings import speech, word_errors, write
 from tests.service import config, finished, running, until
+from tests.sites import Site
 from yt_text_client import Client, JobState, RequestError, read_problem
 
 SPOKEN = speech(90, seed=21)
@@ -116,7 +116,7 @@ async def test_a_closed_address_is_reached_by_no_way(tmp_path: Path, site: Site)
 
 @pytest.mark.parametrize("moment", ["queued", "fetching", "in a chunk"])
 async def test_cancel_stops_everything_within_a_second(tmp_path: Path, site: Site, moment: str) -> None:
-    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=400)  # a chunk takes seconds
+    slow = wired_model(tmp_path / "slow.bin", high=(), encoder_layers=60)  # a chunk takes a second
     async with running(tmp_path, model=str(slow), max_running_jobs=1) as (_, client):
         first = await client.submit(site.url("/slow/20000/talk.mp3" if moment == "fetching" else "/talk.mp3"))
         job = await client.submit(site.url("/talk.mp3")) if moment == "queued" else first

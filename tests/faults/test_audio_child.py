@@ -327,6 +327,23 @@ async def test_a_child_that_stands_still_is_given_up(tmp_path: Path, monkeypatch
     assert gone(pid)
 
 
+async def test_a_slow_arrival_is_no_stall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index comes last, so that there is nothing to decode for longer than a stall may take."""
+    monkeypatch.setattr("yt_text.audio.reader._STARTING_S", 0)
+    path, data = tmp_path / "spool", sounds.encode(sounds.sample_pcm(), "ipod", "aac", rate=44_100)
+
+    def write() -> None:
+        with SpoolWriter(path) as writer:
+            for start in range(0, len(data), len(data) // 60):
+                writer.append(data[start : start + len(data) // 60])
+                time.sleep(0.1)
+            writer.finish()
+
+    with writing(write):
+        chunks, _ = await read(path, limits=AudioLimits(stall_s=4))
+    assert len(chunks) == 2
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

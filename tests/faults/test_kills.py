@@ -7,11 +7,11 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.sites import Site
 
 from tests.models import wired_model
 from tests.recordings import speech, write
 from tests.service import ServeProcess, config, finished, until
+from tests.sites import Site
 from yt_text_client import Client, Job, JobState, Segment
 
 DURATION_S = 240

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -150,6 +151,20 @@ async def test_broken_model_is_refused_at_once_and_the_pool_lives_on(tmp_path: P
         assert text(await pool.transcribe(quick, "good", SOUND, GERMAN)) == SAID
 
 
+async def test_run_directory_that_vanished_is_an_error_and_no_hang(tmp_path: Path, quick: EngineSpec):
+    folder = Path(tempfile.mkdtemp(prefix="yt-"))  # short enough to be used for sockets
+    pool = EnginePool(folder, PoolLimits(tries=2))
+    await pool.start()
+    folder.rmdir()
+    with pytest.raises(EngineError) as caught:
+        await pool.transcribe(quick, "job", SOUND, GERMAN)
+    assert caught.value.reason is Reason.ENGINE_FAILED
+    folder.mkdir()
+    assert text(await pool.transcribe(quick, "job", SOUND, GERMAN)) == SAID
+    await pool.close()
+    folder.rmdir()
+
+
 async def test_model_that_was_mended_is_loaded(tmp_path: Path):
     model = tmp_path / "ggml-late.bin"
     spec = EngineSpec("whisper.cpp", str(model))
@@ -281,3 +296,4 @@ async def test_engines_end_with_a_server_that_is_killed(tmp_path: Path, quick: E
         (host,) = hosts(owner.pid)
         owner.kill()
         await eventually(lambda: not host.is_running() or host.status() == "zombie", "the engine ends too")
+    assert list((tmp_path / "run").iterdir()) == []

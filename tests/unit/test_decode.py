@@ -160,6 +160,38 @@ def test_nothing_is_lost_where_rate_or_layout_change(
     assert 5 <= delay_s(pcm, two) <= 5.2
 
 
+OTHER_TRACK = {"codec": "aac", "options": {"mpegts_start_pid": "500"}}
+OTHER_CODEC = {"codec": "libmp3lame"}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"codec": "aac"}, OTHER_TRACK],
+        [{"codec": "aac"}, OTHER_CODEC],
+        [{"codec": "aac"}, OTHER_TRACK, {"codec": "aac"}],
+        [{"codec": "aac"}, OTHER_CODEC, OTHER_TRACK, {"codec": "aac", "rate": 48_000}],
+    ],
+    ids=["another track", "another codec", "there and back", "all"],
+)
+def test_nothing_is_lost_where_a_transport_stream_goes_on_in_another_track_or_codec(
+    parts: list[dict[str, object]],
+) -> None:
+    """As where advertisements are put into a stream."""
+    length_s = 12 / len(parts)
+    passages = [sounds.seconds(SPEECH, number * length_s, (number + 1) * length_s) for number in range(len(parts))]
+    data = b"".join(
+        sounds.encode(passage, "mpegts", **how)  # pyright: ignore[reportArgumentType] - one of each
+        for passage, how in zip(passages, parts, strict=True)
+    )
+    pcm, _ = decode(data)
+    assert len(pcm) / 2 == pytest.approx(12 * sounds.RATE, abs=0.5 * sounds.RATE)
+    for number, passage in enumerate(passages):
+        # The last and the first 0.2 s of a part may suffer where it is joined.
+        heard_s = delay_s(pcm, passage[6_400:-6_400])
+        assert heard_s == pytest.approx(number * length_s + 0.2, abs=0.13 * len(parts))
+
+
 @pytest.mark.parametrize(("container", "codec"), [("matroska", "aac"), ("mpegts", "aac"), ("mp4", "aac")])
 @pytest.mark.parametrize("gap_s", [0.4, 3, 40])
 def test_missing_sound_becomes_silence_so_that_times_stay_right(container: str, codec: str, gap_s: float) -> None:
@@ -235,7 +267,7 @@ def test_damage_costs_a_little_sound_and_is_said(name: str) -> None:
 @pytest.mark.parametrize("name", ["m4a, index first", "alac"])
 def test_a_recording_that_is_damaged_all_over_is_unreadable(name: str) -> None:
     data = bytearray(file(name, sounds.sample_pcm()))
-    at = data.index(b"mdat") + 8
+    at = data.index(b"mdat") + 4
     end = at + int.from_bytes(data[at - 8 : at - 4], "big") - 8
     data[at:end] = np.random.default_rng(0).bytes(end - at)
     assert failure(bytes(data)).reason is Reason.MEDIA_UNREADABLE

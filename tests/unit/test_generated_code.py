@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ["server/buf", "server/yt_text/v1", "server/yt_text/engine/v1", "clients/python/yt_text_client/_generated"]
+FOLDERS = ["server/buf", "server/yt_text/v1", "server/yt_text/engine", "clients/python/yt_text_client/_generated"]
 
 
 def files(root: Path) -> dict[str, bytes]:

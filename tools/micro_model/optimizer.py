@@ -29,7 +29,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"lr": MUON_RATE, "momentum": momentum, "wd": decay})
 
     @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]  # no closure: nothing here evaluates twice
+    def step(self) -> None:
         """Changes all parameters that have a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:

@@ -6,6 +6,7 @@ chunks go at the pace of the engines. Hostile bytes are decoded here, by native 
 little memory and can neither reach the network, nor start a program, nor write a file.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -24,6 +25,7 @@ from yt_text.errors import MediaError, Reason
 from yt_text.spool import SpoolReader
 
 _PROGRESS_S = 0.25
+_WAITING_S = 1.0
 _NOFILE_MAX = 64
 _WAIT_POLL_S = 0.02
 _TASK_BYTES_MAX = 1 << 16
@@ -51,6 +53,7 @@ class Output:
         self._file = os.dup(1)
         os.dup2(2, 1)
         self._progress_s = 0.0
+        self._decoded_ms = 0
 
     def send(self, parts: Iterable[bytes]) -> None:
         """Writes a record; waits as long as the parent takes."""
@@ -61,17 +64,26 @@ class Output:
 
     def progress(self, samples: int) -> None:
         """Says how much is decoded, but not too often."""
+        self._decoded_ms = samples * 1000 // SAMPLE_RATE
+        self._say(_PROGRESS_S)
+
+    def still_waiting(self) -> None:
+        """Says that there is nothing new, so that the parent knows that this process lives."""
+        self._say(_WAITING_S)
+
+    def _say(self, every_s: float) -> None:
         now_s = time.monotonic()
-        if now_s - self._progress_s >= _PROGRESS_S:
+        if now_s - self._progress_s >= every_s:
             self._progress_s = now_s
-            self.send(records.pack({"kind": "progress", "decoded_ms": samples * 1000 // SAMPLE_RATE}))
+            self.send(records.pack({"kind": "progress", "decoded_ms": self._decoded_ms}))
 
 
 class Stall:
     """Ends the wait for bytes that do not come."""
 
-    def __init__(self, stall_s: float) -> None:
+    def __init__(self, stall_s: float, output: Output) -> None:
         self._stall_s = stall_s
+        self._output = output
         self._prefix = -1
         self._since_s = self._asked_s = 0.0
         self.spool: SpoolReader | None = None
@@ -89,6 +101,7 @@ class Stall:
                 Reason.FETCH_FAILED, "The recording stopped arriving. Try again later.", retryable=True
             )
             raise self.error
+        self._output.still_waiting()
 
 
 def main() -> None:
@@ -98,7 +111,8 @@ def main() -> None:
     task = _read_task()
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     _limit(task)
-    output, stall = Output(), Stall(task.stall_s)
+    output = Output()
+    stall = Stall(task.stall_s, output)
     try:
         _work(task, output, stall)
     except MediaError as error:
@@ -175,7 +189,8 @@ def _limit(task: Task) -> None:
     ):
         hard = resource.getrlimit(name)[1]
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(name, (limit, limit))
+        with contextlib.suppress(ValueError):  # macOS does not know all of them
+            resource.setrlimit(name, (limit, limit))
     # The hard limit kills without a word: the other one, which says why, has to be lower.
     resource.setrlimit(resource.RLIMIT_CPU, (task.cpu_s, task.cpu_s + 5))
 

@@ -61,6 +61,7 @@ class Decoder:
         self._next_pts: int | None = None
         self._failures = 0  # packets in a row that could not be decoded
         self._good = 0
+        self._good_before = 0  # when the present container was opened
         self._bad = 0
         self._cut_short = False
         self.samples = 0
@@ -201,15 +202,20 @@ class Decoder:
             self._bad -= self._failures  # it was no damage after all
             self._failures = 0
             self._recording, self._base_s, self._next_pts = splice, None, None
+            self._good_before = self._good
             origin += position
 
     def _splice(self) -> int | None:
         """Where in the present container's bytes another stream begins; None if that is its end."""
         if not self._recording.spliced:
             return None
-        if self._failures >= _FAILURES_MAX:
+        if self._may_be_another_codec():
             return self._sound_position
         return self._sound_position + _TS_PACKET_BYTES if self._has_more_tracks() else None
+
+    def _may_be_another_codec(self) -> bool:
+        # Opened anew and no better: then it is damage.
+        return self._failures >= _FAILURES_MAX and self._good > self._good_before
 
     def _has_more_tracks(self) -> bool:
         return self._recording.count_audio_tracks() > len(self._recording.container.streams.audio)
@@ -232,7 +238,7 @@ class Decoder:
                     if packet.pos is not None and not self._failures:
                         self._sound_position = packet.pos
                     yield packet
-                    if self._failures >= _FAILURES_MAX and recording.spliced:
+                    if recording.spliced and self._may_be_another_codec():
                         return
             except (av.error.FFmpegError, ValueError):
                 # The container itself is damaged here; often it goes on behind.

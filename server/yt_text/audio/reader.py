@@ -120,21 +120,24 @@ class AudioReader:
             start_new_session=True,
             env=_environment(),
         )
-        if child.stderr:
-            self._complaints = asyncio.create_task(_tail(child.stderr))
-        # A child that died at once is noticed when its first record is read.
-        with contextlib.suppress(ConnectionError):
-            if child.stdin:
-                child.stdin.write(self._task_line)
-                await child.stdin.drain()
+        try:
+            if child.stderr:
+                self._complaints = asyncio.create_task(_tail(child.stderr))
+            # A child that died at once is noticed when its first record is read.
+            with contextlib.suppress(ConnectionError):
+                if child.stdin:
+                    child.stdin.write(self._task_line)
+                    await child.stdin.drain()
+        except asyncio.CancelledError:
+            await self._end(child)
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._child:
-            _kill(self._child)
-            await asyncio.shield(self._reap(self._child))
+            await self._end(self._child)
 
     def __aiter__(self) -> Self:
         return self
@@ -192,8 +195,7 @@ class AudioReader:
     async def _death(self) -> MediaError:
         """Says why the child ended without an end."""
         child = self._started
-        _kill(child)
-        await self._reap(child)
+        await self._end(child)
         complaints = await self._complaints if self._complaints else b""
         _log.warning("an audio child ended with %s: %s", child.returncode, complaints.decode(errors="replace"))
         if child.returncode == -signal.SIGXCPU:
@@ -206,6 +208,10 @@ class AudioReader:
                 "The recording needs more memory than is allowed. Convert it to MP3 or M4A.",
             )
         return _failed("Decoding the recording broke off. Try again.")
+
+    async def _end(self, child: asyncio.subprocess.Process) -> None:
+        _kill(child)
+        await asyncio.shield(self._reap(child))
 
     async def _reap(self, child: asyncio.subprocess.Process) -> None:
         if child.stdin:

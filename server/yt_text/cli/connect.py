@@ -31,6 +31,7 @@ async def connect(server: str | None, settings: Settings) -> AsyncGenerator[Clie
                 "database_url": "",
                 "grpc_address": f"unix:{folder}/grpc.sock",
                 "shutdown_grace_s": 0.0,
+                "allow_model_paths": True,  # the caller and the service are one person
             }
         )
         async with App(own) as app, Client(app.address) as client:

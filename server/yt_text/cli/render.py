@@ -2,14 +2,17 @@
 
 import sys
 from datetime import timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from yt_text_client import Job, JobState, Segment, milliseconds
+
+NAME_CHARS = 40
 
 
 def clock(offset: timedelta | None) -> str:
@@ -80,7 +83,8 @@ class Display:
 
     def begin(self, name: str) -> None:
         """Begins to show a recording."""
-        self._show(description=Text(name[:40]).markup, doing="", completed=0, visible=True)
+        short = name.removeprefix("https://").removeprefix("http://") if "://" in name else Path(name).name
+        self._show(description=escape(short[:NAME_CHARS]), doing="", completed=0, visible=True)
 
     def uploaded(self, sent: int, total: int) -> None:
         """Shows how much of a file was sent."""
@@ -93,7 +97,7 @@ class Display:
                 self.write(segment.text + "\n")
         percent = job.progress.percent if job.progress else 0
         if job.media and job.media.title:
-            self._show(description=Text(job.media.title[:40]).markup)
+            self._show(description=escape(job.media.title[:NAME_CHARS]))
         self._show(completed=percent, doing=describe(job))
 
     def write(self, text: str) -> None:

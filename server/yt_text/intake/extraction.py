@@ -44,10 +44,9 @@ class Site(yt_dlp.YoutubeDL):
     """
 
     def __init__(self, order: FetchOrder, received: Callable[[int], None]) -> None:
-        self._max_response_bytes = MAX_PAGE_BYTES
-        self._too_large = Stop(failures.PAGE_TOO_LARGE)
         self._received = received
         self._order = order
+        self.limit_responses(MAX_PAGE_BYTES, Stop(failures.PAGE_TOO_LARGE))
         options: Any = _options(order)
         super().__init__(options)
 
@@ -81,6 +80,7 @@ class Site(yt_dlp.YoutubeDL):
             Stop: there is none that can be fetched.
             Exception: whatever yt-dlp raises; see `site_errors`.
         """
+        self.limit_responses(MAX_PAGE_BYTES, Stop(failures.PAGE_TOO_LARGE))
         url = self._order.url
         for _ in range(_MAX_STEPS):
             found: Any = self.extract_info(url, download=False)
@@ -166,8 +166,9 @@ class _Log:
         print("error:", message[:500], file=sys.stderr)
 
 
-def _wait_s(attempt: int) -> float:
-    return min(8.0, 0.3 * 2**attempt)
+def _wait_s(n: int) -> float:
+    """How long to wait before the retry of that number, counted from 0; yt-dlp names the argument."""
+    return min(8.0, 0.3 * 2**n)
 
 
 def _options(order: FetchOrder) -> dict[str, Any]:

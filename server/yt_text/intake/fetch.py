@@ -8,11 +8,7 @@ async with fetcher.fetch(check_url(url), path) as fetch:
 """
 
 import asyncio
-import contextlib
-import os
 import shutil
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +20,8 @@ from yt_text import spool
 from yt_text.errors import IntakeError
 from yt_text.intake import failures
 from yt_text.intake.addresses import Network
-from yt_text.intake.fetch_messages import MAX_EVENT_BYTES, Done, Failed, FetchOrder, Metadata, Moved, read_event
+from yt_text.intake.fetch_messages import Done, Failed, FetchOrder, Metadata, Moved
+from yt_text.intake.fetch_process import FetchProcess
 from yt_text.intake.links import check_url
 from yt_text.intake.proxy import FilterProxy, Pass, ProxyLimits, Resolve
 from yt_text.job import MediaInfo
@@ -32,7 +29,6 @@ from yt_text.job import MediaInfo
 __all__ = ["Fetch", "FetchLimits", "Fetcher", "check_url"]
 
 _log = structlog.get_logger()
-_MAX_STDERR_BYTES = 8 << 10
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,7 @@ class FetchLimits:
     Attributes:
         max_bytes: longest recording.
         max_duration_s: longest recording, as its site declares it.
+        resolve_timeout_s: for a site's name.
         connect_timeout_s: for one address of a site.
         read_timeout_s: for one answer of a site, and between two pieces of it; then it is asked again.
         metadata_timeout_s: until the site has named a recording.
@@ -54,6 +51,7 @@ class FetchLimits:
 
     max_bytes: int = 4 << 30
     max_duration_s: float = 12 * 3600
+    resolve_timeout_s: float = 10
     connect_timeout_s: float = 15
     read_timeout_s: float = 20
     metadata_timeout_s: float = 180
@@ -82,7 +80,11 @@ class Fetcher:
         self._limits = limits
         self._proxy = FilterProxy(
             allowed_networks,
-            ProxyLimits(connect_timeout_s=limits.connect_timeout_s, idle_timeout_s=2 * limits.stall_timeout_s),
+            ProxyLimits(
+                resolve_timeout_s=limits.resolve_timeout_s,
+                connect_timeout_s=limits.connect_timeout_s,
+                idle_timeout_s=2 * limits.stall_timeout_s,
+            ),
             resolve,
         )
 
@@ -124,23 +126,22 @@ class Fetch:
         self.fetched_bytes = 0
         self.total_bytes = 0
         self._url = url
-        self._path = path
-        self._work_dir = spool.work_path(path)
+        self._path = path.absolute()
+        self._work_dir = spool.work_path(self._path)
         self._limits = limits
         self._proxy = proxy
         self._pass: Pass | None = None
-        self._child: asyncio.subprocess.Process | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._child: FetchProcess | None = None
+        self._following: asyncio.Task[None] | None = None
         self._known = asyncio.Event()
         self._ended = asyncio.Event()
         self._media = MediaInfo()
         self._error: IntakeError | None = None
-        self._stderr = bytearray()
 
     @property
     def child_pid(self) -> int:
         """The child's process id, 0 if there is none."""
-        return self._child.pid if self._child is not None and self._child.returncode is None else 0
+        return self._child.pid if self._child is not None else 0
 
     async def info(self) -> MediaInfo:
         """Waits for the site's metadata; the spool can be read from then on.
@@ -167,42 +168,38 @@ class Fetch:
 
     async def __aenter__(self) -> Self:
         if await asyncio.to_thread(spool.is_complete, self._path):
-            self._known.set()
-            self._ended.set()
             self.fetched_bytes = self.total_bytes = self._path.stat().st_size
+            self._end(None)
             return self
         await asyncio.to_thread(_make_empty, self._work_dir)
         self._pass = self._proxy.admit()
         try:
-            self._child = await self._start_child(self._proxy.url(self._pass))
+            self._child = await FetchProcess.start(self._order(self._proxy.url(self._pass)))
         except OSError as error:
             _log.warning("fetch_child_not_started", error=str(error))
             self._end(failures.KILLED.error())
             return self
-        self._tasks = [
-            asyncio.create_task(self._supervise(self._child)),
-            asyncio.create_task(self._drain_stderr(self._child)),
-        ]
+        self._following = asyncio.create_task(self._follow_to_end(self._child, self._pass))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._child is not None:
-            _kill(self._child)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._child.kill()
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._child is not None:
-            await self._child.wait()
+            await self._child.reap()
         if self._pass is not None:
             await self._proxy.revoke(self._pass)
-        await asyncio.to_thread(shutil.rmtree, self._work_dir, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._work_dir, ignore_errors=True)
 
-    async def _start_child(self, proxy_url: str) -> asyncio.subprocess.Process:
-        limits, work_dir = self._limits, str(self._work_dir)
-        order = FetchOrder(
+    def _order(self, proxy_url: str) -> FetchOrder:
+        limits = self._limits
+        return FetchOrder(
             url=self._url,
-            spool=str(self._path.absolute()),
-            work_dir=str(self._work_dir.absolute()),
+            spool=str(self._path),
+            work_dir=str(self._work_dir),
             proxy_url=proxy_url,
             max_bytes=limits.max_bytes,
             max_duration_s=limits.max_duration_s,
@@ -211,51 +208,45 @@ class Fetch:
             memory_bytes=limits.memory_bytes,
             cpu_s=limits.cpu_s,
         )
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",  # nothing of the environment or the working folder decides what is imported
-            "-m",
-            "yt_text.intake.fetch_child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=MAX_EVENT_BYTES,
-            cwd=work_dir,
-            env={"PATH": "", "HOME": work_dir, "TMPDIR": work_dir, "LANG": "C.UTF-8", "YTDLP_NO_PLUGINS": "1"},
-            start_new_session=True,
-        )
-        assert child.stdin is not None  # noqa: S101 - asked for above
-        # Stays open: the child ends when it closes.
-        child.stdin.write(order.line())
-        return child
 
-    async def _supervise(self, child: asyncio.subprocess.Process) -> None:
-        """Follows the child to its end, and kills it when it takes too long."""
+    async def _follow_to_end(self, child: FetchProcess, admitted: Pass) -> None:
         try:
             await self._follow(child)
-        except IntakeError as error:
-            _kill(child)
-            refused = self._pass is not None and self._pass.refused > 0
-            self._end(failures.ADDRESS_NOT_ALLOWED.error() if refused else error)
+        except (IntakeError, ValueError) as error:
+            child.kill()
+            if admitted.refused:  # whatever the child made of it
+                failure = failures.ADDRESS_NOT_ALLOWED.error()
+            else:
+                failure = error if isinstance(error, IntakeError) else failures.FAILED.error()
+            _log.info("fetch_failed", reason=failure.reason, stderr=child.words)
+            self._end(failure)
         else:
             self._end(None)
 
-    async def _follow(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdout is not None  # noqa: S101 - asked for above
+    async def _follow(self, child: FetchProcess) -> None:
+        """Follows the child until it is done.
+
+        Raises:
+            IntakeError: it fails or takes too long.
+            ValueError: it does not make sense.
+        """
         clock, limits = asyncio.get_running_loop().time, self._limits
+        stalled = failures.STALLED.error(stall_timeout_s=f"{limits.stall_timeout_s:g}")
+        too_slow = failures.TOO_SLOW.error(total_timeout_s=f"{limits.total_timeout_s:g}")
+        silent = failures.NO_METADATA.error(metadata_timeout_s=f"{limits.metadata_timeout_s:g}")
         total_end_s = clock() + limits.total_timeout_s
         metadata_end_s = clock() + limits.metadata_timeout_s
         while True:
-            stall_end_s = clock() + limits.stall_timeout_s
-            ends_s = (stall_end_s, total_end_s) if self._known.is_set() else (stall_end_s, total_end_s, metadata_end_s)
+            ends = {clock() + limits.stall_timeout_s: stalled, total_end_s: too_slow}
+            if not self._known.is_set():
+                ends[metadata_end_s] = silent
+            end_s = min(ends)
             try:
-                async with asyncio.timeout_at(min(ends_s)):
-                    line = await child.stdout.readline()
+                async with asyncio.timeout_at(end_s):
+                    event = await child.next_event()
             except TimeoutError:
-                raise self._too_late(min(ends_s), stall_end_s, total_end_s) from None
-            if not line:
-                raise await self._how_it_died(child)
-            match read_event(line):
+                raise ends[end_s] from None
+            match event:
                 case Metadata(media):
                     self._media = media
                     self._known.set()
@@ -266,33 +257,7 @@ class Fetch:
                 case Failed() as failed:
                     raise failed.error
 
-    def _too_late(self, end_s: float, stall_end_s: float, total_end_s: float) -> IntakeError:
-        limits = self._limits
-        if end_s == total_end_s:
-            return failures.TOO_SLOW.error(total_timeout_s=f"{limits.total_timeout_s:g}")
-        if end_s == stall_end_s:
-            return failures.STALLED.error(stall_timeout_s=f"{limits.stall_timeout_s:g}")
-        return failures.NO_METADATA.error(metadata_timeout_s=f"{limits.metadata_timeout_s:g}")
-
-    async def _how_it_died(self, child: asyncio.subprocess.Process) -> IntakeError:
-        """Says why a child ended without a word: a limit of the kernel, or somebody killed it."""
-        code = await child.wait()
-        _log.warning("fetch_child_died", code=code, stderr=self._stderr[-1000:].decode(errors="replace"))
-        if code == -signal.SIGXCPU:
-            return failures.CPU.error()
-        if code == -signal.SIGKILL:
-            return failures.KILLED.error()
-        return failures.FAILED.error()
-
-    async def _drain_stderr(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stderr is not None  # noqa: S101 - asked for above
-        while block := await child.stderr.read(_MAX_STDERR_BYTES):
-            self._stderr += block
-            del self._stderr[:-_MAX_STDERR_BYTES]
-
     def _end(self, error: IntakeError | None) -> None:
-        if error is not None:
-            _log.info("fetch_failed", reason=error.reason, stderr=self._stderr[-1000:].decode(errors="replace"))
         self._error = error
         self._known.set()
         self._ended.set()
@@ -301,8 +266,3 @@ class Fetch:
 def _make_empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-
-
-def _kill(child: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ Its stdin holds one order, its stdout the events (`fetch_messages`). It ends whe
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         fetching.fetch(order, tell)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the service is told of it
-        print(f"{type(error).__name__}: {error}"[:2000], file=sys.stderr)
+        traceback.print_exception(error)
         told = site_errors.failure_of(error)
         tell(Failed(told.reason, told.message, told.retryable, dict(told.metadata)))
         os._exit(1)

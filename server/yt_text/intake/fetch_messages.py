@@ -123,5 +123,5 @@ def read_event(line: bytes) -> Event:
         if kind is Failed:
             fields["reason"] = Reason(fields["reason"])
         return kind(**fields)
-    except (TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError("not an event") from error

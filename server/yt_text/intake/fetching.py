@@ -53,8 +53,16 @@ def fetch(order: FetchOrder, tell: Tell) -> None:
     info = site.extract()
     metadata = Metadata(describe(info))
     if info.get("protocol") in {"http", "https"} and not info.get("fragments"):
+
+        def renewed() -> Link:
+            again = site.extract()
+            if again.get("format_id") != info.get("format_id"):
+                raise Stop(failures.CHANGED)
+            site.limit_responses(order.max_bytes, target.too_large())
+            return _link(again)
+
         site.limit_responses(order.max_bytes, target.too_large())
-        _fetch_file(HttpRecording(site.urlopen, _link(info), lambda: _renewed(site, info)), target, tell, metadata)
+        _fetch_file(HttpRecording(site.urlopen, _link(info), renewed), target, tell, metadata)
     else:
         target.begin(0, "")
         tell(metadata)
@@ -116,10 +124,3 @@ def _fetch_end(recording: HttpRecording, target: Target, start: int) -> None:
 def _link(info: Info) -> Link:
     options = info.get("downloader_options") or {}
     return Link(info["url"], info.get("http_headers") or {}, int(options.get("http_chunk_size") or 0))
-
-
-def _renewed(site: Site, before: Info) -> Link:
-    info = site.extract()
-    if info.get("format_id") != before.get("format_id"):
-        raise Stop(failures.CHANGED)
-    return _link(info)

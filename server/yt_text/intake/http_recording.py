@@ -25,7 +25,7 @@ _END_READ_BYTES = 64 << 10
 _MAX_FRUITLESS = 5
 _MAX_CONNECTIONS = 1000
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_BROKEN = (TransportError, http.client.HTTPException, OSError)
+_BROKEN = (HTTPError, TransportError, http.client.HTTPException, OSError)
 
 
 class _ChangedError(Exception):

@@ -29,6 +29,7 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.enable_http_proxy", 0),  # a proxy from the environment is not for our own sockets
+    ("grpc.client_idle_timeout_ms", 2**31 - 1),  # there is no second connection: the socket's file is gone
     ("grpc.enable_retries", 0),  # the pool decides what is tried again, and where
 )
 
@@ -42,13 +43,12 @@ class EngineChild:
 
     Args:
         spec: what it loads.
-        socket: path of its Unix socket, at most 100 bytes; not there yet.
+        limits: the pool's.
     """
 
-    def __init__(self, spec: EngineSpec, socket: Path, limits: PoolLimits) -> None:
+    def __init__(self, spec: EngineSpec, limits: PoolLimits) -> None:
         self.spec = spec
         self.info = EngineInfo("", "", "", 0)
-        self._socket = socket
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
         self._channel: grpc.aio.Channel | None = None
@@ -73,10 +73,12 @@ class EngineChild:
         """The end of what its libraries wrote to standard error. For logs only: it may hold paths."""
         return self._stderr.decode("utf-8", "replace")
 
-    async def start(self, model_sha256: str = "") -> None:
+    async def start(self, socket: Path, model_sha256: str = "") -> None:
         """Starts the process and waits until the engine is loaded.
 
         Args:
+            socket: path for its Unix socket, at most 100 bytes; not there yet. Once it has started, the one
+                connection is made, and the file can be removed.
             model_sha256: of the model's file, if it is known.
 
         Raises:
@@ -85,8 +87,8 @@ class EngineChild:
         """
         try:
             async with asyncio.timeout(self._limits.load_timeout_s):
-                await self._spawn(model_sha256)
-                await self._connect()
+                await self._spawn(socket, model_sha256)
+                await self._connect(socket)
         except (TimeoutError, OSError, grpc.aio.AioRpcError) as error:
             raise ChildLostError(f"not ready: {type(error).__name__}") from error
 
@@ -131,7 +133,7 @@ class EngineChild:
             await self._process.wait()
 
     async def kill(self) -> None:
-        """Ends the process at once, waits for its end and removes its socket. There is nothing to save."""
+        """Ends the process at once and waits for its end. There is nothing to save."""
         process = self._process
         if process is not None:
             if process.returncode is None:
@@ -145,9 +147,8 @@ class EngineChild:
             await asyncio.gather(self._stderr_reader, return_exceptions=True)
         if self._channel is not None:
             await self._channel.close()
-        self._socket.unlink(missing_ok=True)
 
-    async def _spawn(self, model_sha256: str) -> None:
+    async def _spawn(self, socket: Path, model_sha256: str) -> None:
         threads = str(self._limits.threads)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -182,7 +183,7 @@ class EngineChild:
             "model_path": self.spec.model_path,
             "model_sha256": model_sha256,
             "threads": self._limits.threads,
-            "socket": str(self._socket),
+            "socket": str(socket),
             "memory_base_bytes": self._limits.memory_base_bytes,
             "parent_pid": os.getpid(),
         }
@@ -196,8 +197,8 @@ class EngineChild:
             error = wire.engine_error(str(answer.get("reason")), str(answer.get("message")))
             raise error or ChildLostError("no known reason")
 
-    async def _connect(self) -> None:
-        self._channel = grpc.aio.insecure_channel(f"unix:{self._socket}", options=_CHANNEL_OPTIONS)
+    async def _connect(self, socket: Path) -> None:
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket}", options=_CHANNEL_OPTIONS)
         self._stub = EngineServiceStub(self._channel)
         engine = await self._stub.GetEngine(pb.GetEngineRequest())
         self.info = EngineInfo(

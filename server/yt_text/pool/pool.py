@@ -55,15 +55,13 @@ class EnginePool:
     def __init__(self, run_dir: Path, limits: PoolLimits) -> None:
         self._run_dir = run_dir
         self._limits = limits
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
-        self._socket_dir = run_dir
+        self._socket_dir: Path | None = None
         self._line: Line[Work] = Line()
         self._places: list[Place] = []
         self._infos: OrderedDict[tuple[EngineSpec, int, int], EngineInfo] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()  # loads, chunks, watches: cancelled at the end
         self._endings: set[asyncio.Task[None]] = set()  # children on their way out: waited for
-        self._started = 0
-        self._closing = False
+        self._open = False
 
     @property
     def capacity(self) -> int:
@@ -72,12 +70,12 @@ class EnginePool:
 
     async def start(self) -> None:
         """Makes ready. Children start when there is work for them."""
-        self._sockets = await asyncio.to_thread(_make_socket_dir, self._run_dir)
-        self._socket_dir = Path(self._sockets.name)
+        self._socket_dir = await asyncio.to_thread(_socket_dir, self._run_dir)
+        self._open = True
 
     async def close(self) -> None:
         """Ends all children; whoever still waits gets `SHUTTING_DOWN`."""
-        self._closing = True
+        self._open = False
         for work in [*self._line, *(place.work for place in self._places if place.work)]:
             work.fail(_shutting_down())
         for task in self._tasks:
@@ -86,9 +84,6 @@ class EnginePool:
         for place in list(self._places):
             self._remove(place)
         await asyncio.gather(*self._endings)
-        if self._sockets is not None:
-            await asyncio.to_thread(self._sockets.cleanup)
-            self._sockets = None
 
     async def info(self, spec: EngineSpec) -> EngineInfo:
         """What an engine says of itself; loads it if that is not known yet, or if there is room.
@@ -99,7 +94,7 @@ class EnginePool:
         known = self._infos.get(await asyncio.to_thread(_identity, spec))
         if known is None:
             return await self._wait(Work(spec, "", None, asyncio.get_running_loop().create_future()))
-        if len(self._places) < self._limits.processes and not self._of(spec) and not self._closing:
+        if len(self._places) < self._limits.processes and not self._of(spec) and self._open:
             self._place_new(spec)
         return known
 
@@ -119,7 +114,7 @@ class EnginePool:
         return await self._wait(Work(spec, job_id, (pcm, options), asyncio.get_running_loop().create_future()))
 
     async def _wait(self, work: Work) -> Any:
-        if self._closing or self._sockets is None:
+        if not self._open:
             raise _shutting_down()
         if len(self._line) >= self._limits.max_waiting_chunks:
             raise EngineError(Reason.OVERLOADED, "Too much waits for the engines. Try again later.", retryable=True)
@@ -136,7 +131,7 @@ class EnginePool:
 
     def _dispatch(self) -> None:
         """Gives work to free children, and starts or replaces children where that leaves work waiting."""
-        if self._closing:
+        if not self._open:
             return
         demand = self._line.demand()
         for spec in demand:
@@ -185,9 +180,7 @@ class EnginePool:
         return False
 
     def _place_new(self, spec: EngineSpec) -> None:
-        self._started += 1
-        socket = self._socket_dir / f"{self._started}.sock"
-        place = Place(EngineChild(spec, socket, self._limits))
+        place = Place(EngineChild(spec, self._limits))
         self._places.append(place)
         self._run(self._load(place))
 
@@ -196,12 +189,13 @@ class EnginePool:
         identity = await asyncio.to_thread(_identity, spec)
         known = self._infos.get(identity)
         try:
-            await place.child.start(known.model_sha256 if known else "")
+            with tempfile.TemporaryDirectory(prefix="engine-", dir=self._socket_dir) as folder:
+                await place.child.start(Path(folder, "socket"), known.model_sha256 if known else "")
         except EngineError as error:
             self._remove(place)
             for work in self._line.take_all(spec):
                 work.fail(error)
-        except ChildLostError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, those who wait must hear of it
             self._mourn(place, error)
             for work in [work for work in self._line if work.spec == spec]:
                 work.tries += 1
@@ -223,16 +217,16 @@ class EnginePool:
                 work.succeed(await place.child.transcribe(pcm, options))
         except EngineError as error:
             work.fail(error)
-        except ChildLostError as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the one who waits must hear of it
             self._mourn(place, error)
             if work.tries >= self._limits.tries:
                 work.fail(_failed(work.tries))
             elif not work.done.done():
                 self._line.add_first(work)
         except asyncio.CancelledError:
-            if self._closing:
+            if not self._open:
                 raise
-            if False:
+            if not await place.child.comes_free():
                 self._remove(place)
         if place in self._places:
             self._set_idle(place)
@@ -252,8 +246,8 @@ class EnginePool:
             self._mourn(place, ChildLostError("died idle"))
             self._dispatch()
 
-    def _mourn(self, place: Place, error: ChildLostError) -> None:
-        _log.warning("engine lost", engine=place.spec.engine, why=str(error), stderr=place.child.last_words)
+    def _mourn(self, place: Place, error: Exception) -> None:
+        _log.warning("engine lost", engine=place.spec.engine, why=repr(error), stderr=place.child.last_words)
         self._remove(place)
 
     def _remove(self, place: Place) -> None:
@@ -289,8 +283,9 @@ def _identity(spec: EngineSpec) -> tuple[EngineSpec, int, int]:
     return (spec, about.st_mtime_ns, about.st_size) if about else (spec, 0, 0)
 
 
-def _make_socket_dir(run_dir: Path) -> tempfile.TemporaryDirectory[str]:
+def _socket_dir(run_dir: Path) -> Path | None:
+    """The directory for sockets, made if it is not there; None for the system's temporary directory."""
+    run_dir = run_dir.absolute()
     run_dir.mkdir(parents=True, exist_ok=True)
-    longest = f"{run_dir.absolute()}/engines-12345678/1234567890.sock"
-    fits = len(longest) <= SOCKET_PATH_BYTES_MAX and _PLAIN_PATH.fullmatch(longest)
-    return tempfile.TemporaryDirectory(prefix="engines-", dir=run_dir.absolute() if fits else None)
+    longest = f"{run_dir}/engine-12345678/socket"
+    return run_dir if len(longest) <= SOCKET_PATH_BYTES_MAX and _PLAIN_PATH.fullmatch(longest) else None

@@ -42,10 +42,11 @@ CANCEL_WAIT_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ServiceLimits:
-    """Limits of the service; bytes and seconds."""
+    """Limits of the service; bytes and seconds. `allow_model_paths`: callers may name any file as a model."""
 
     uploads: UploadLimits
     watch_keepalive_s: float = 15.0
+    allow_model_paths: bool = False
 
 
 class TranscriptionService(TranscriptionServiceServicer):
@@ -82,16 +83,18 @@ class TranscriptionService(TranscriptionServiceServicer):
 
     async def _submit(self, request: pb.SubmitJobRequest) -> Job:
         config = translate.config_value(request.config)
+        if not self._limits.allow_model_paths and not _is_name(config.model):
+            raise RequestError(Reason.INVALID_REQUEST, "config.model must be the name of a model, not a path.")
         _refuse_what_is_not_offered(request, config)
         # What no engine here can do is said at once, not when the job's turn comes.
         await asyncio.to_thread(catalog.choose, config, self._models.directory, self._models.default)
         url = self._check_url(request.url) if request.url else ""
-        if request.media_id:
-            await self._store.media.get(request.media_id)
+        title = (await self._store.media.get(request.media_id)).filename if request.media_id else ""
         submission = Submission(
             config=config,
             url=url,
             media_id=request.media_id,
+            title=title,
             request_id=request.request_id or None,
             priority=request.priority,
         )
@@ -100,7 +103,9 @@ class TranscriptionService(TranscriptionServiceServicer):
             await self._queue.put(job.id, priority=job.priority)
         return job
 
-    async def BatchSubmitJobs(self, request: pb.BatchSubmitJobsRequest, context: "Context") -> pb.BatchSubmitJobsResponse:
+    async def BatchSubmitJobs(
+        self, request: pb.BatchSubmitJobsRequest, context: "Context"
+    ) -> pb.BatchSubmitJobsResponse:
         """Not offered yet."""
         raise RequestError(Reason.NOT_IMPLEMENTED, "Batches are not offered yet. Submit each recording by itself.")
 
@@ -225,6 +230,10 @@ def _refuse_what_is_not_offered(request: pb.SubmitJobRequest, config: Config) ->
     for name, wanted in asked.items():
         if wanted:
             raise RequestError(Reason.NOT_IMPLEMENTED, f"This service does not offer {name} yet. Leave it out.")
+
+
+def _is_name(model: str) -> bool:
+    return not model.startswith(".") and not set(model) & set("/\\")
 
 
 def _shown_name(filename: str) -> str:

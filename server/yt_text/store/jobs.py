@@ -19,11 +19,12 @@ from yt_text.store.tables import job, segment
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client asks for; either `url` or `media_id` is set."""
+    """What a client asks for; either `url` or `media_id` is set. `title`: of an upload, its name."""
 
     config: Config
     url: str = ""
     media_id: str = ""
+    title: str = ""
     request_id: str | None = None
     priority: int = 0
 
@@ -89,7 +90,7 @@ class Jobs:
                 priority=submission.priority,
                 request_id=submission.request_id,
                 request_hash=submission.hash,
-                media={},
+                media={"title": submission.title} if submission.title else {},
                 duration_ms=0,
                 transcribed_ms=0,
                 fetched_bytes=0,
