@@ -290,7 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
         feed = f'<?xml version="1.0"?><rss version="2.0"><channel><title>Pod</title>{items}</channel></rss>'
         self._give(feed, kind="application/rss+xml")
 
-    def _page_hls(self) -> None:
+    def _page_hls(self, *_: str) -> None:
         lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:10", "#EXT-X-MEDIA-SEQUENCE:0"]
         lines += [f'#EXT-X-KEY:METHOD=AES-128,URI="{key}",IV=0x{0:032x}' for key in self.query.get("key", ())]
         if "drm" in self.query:

@@ -44,7 +44,7 @@ async def fetcher() -> AsyncGenerator[Fetcher]:
         ("/page.mp3", Reason.NO_MEDIA_FOUND, False),
         ("/page?media=/page.mp3", Reason.NO_MEDIA_FOUND, False),
         ("/page?media=/nothing.mp3", Reason.RECORDING_GONE, False),
-        ("/page?media=ftp://127.0.0.1/talk.mp3", Reason.FETCH_FAILED, True),
+        ("/page?media=ftp://127.0.0.1/talk.mp3", Reason.NO_MEDIA_FOUND, False),
         ("/page?media=file:///etc/passwd", Reason.NO_MEDIA_FOUND, False),
         ("/needs-cookie/talk.mp3", Reason.ACCESS_DENIED, False),
         ("/empty.mp3", Reason.RECORDING_EMPTY, False),

@@ -60,7 +60,7 @@ async def test_a_recording_that_its_site_says_is_too_long(site: Site, tmp_path: 
     assert not site.asked("/0.ts"), "found out before anything was fetched"
 
 
-@pytest.mark.parametrize("path", ["/endless/page", "/bomb?mb=2000"])
+@pytest.mark.parametrize("path", ["/endless/page", "/bomb?mb=300"])
 async def test_a_page_without_end(site: Site, tmp_path: Path, path: str) -> None:
     async with Fetcher(LIMITS, OPEN) as fetcher, fetcher.fetch(site.url(path), tmp_path / "r") as fetch:
         with pytest.raises(IntakeError) as caught:
@@ -146,12 +146,12 @@ async def test_a_child_dies_when_its_service_is_killed(site: Site, tmp_path: Pat
 
 async def test_a_fetch_ends_when_its_fetcher_does(site: Site, tmp_path: Path) -> None:
     limits = replace(LIMITS, read_timeout_s=2)
-    async with Fetcher(limits, OPEN) as fetcher:
-        async with fetcher.fetch(site.url("/slow/5000/talk.mp3"), tmp_path / "r") as fetch:
-            await until_fetched(fetch, 1)
-            await fetcher.close()
-            with pytest.raises(IntakeError) as caught:
-                await fetch.wait()
+    link = site.url("/slow/5000/talk.mp3")
+    async with Fetcher(limits, OPEN) as fetcher, fetcher.fetch(link, tmp_path / "r") as fetch:
+        await until_fetched(fetch, 1)
+        await fetcher.close()
+        with pytest.raises(IntakeError) as caught:
+            await fetch.wait()
     assert caught.value.retryable
 
 

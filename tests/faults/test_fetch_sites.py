@@ -53,6 +53,8 @@ def decoded_s(data: bytes) -> float:
         ("/cookie-page?media=/needs-cookie/talk.mp3", "talk.mp3"),
         ("/page?media=/needs-referer/talk.mp3", "talk.mp3"),
         ("/rss?media=/talk.mp3", "talk.mp3"),
+        ("/hls/list.m3u8?piece=/0.ts", "0.ts"),
+        ("/page?media=/hls/list.m3u8?piece=/0.ts", "0.ts"),
         ("/dash?base=/front.m4a", "front.m4a"),
         ("/dash?piece=/front.m4a", "front.m4a"),
     ],

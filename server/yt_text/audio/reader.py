@@ -32,8 +32,9 @@ class AudioLimits:
 
     Attributes:
         max_duration_s: longer recordings are refused.
-        memory_bytes: data memory of the child. It needs about 150 MB; a long MP4's index 150 MB more.
-        cpu_s: CPU time of the child. An hour of audio takes about 15 s.
+        memory_bytes: data memory of the child (60 MB of it resident). It reserves about 180 MB; a long MP4's index
+            takes 150 MB more.
+        cpu_s: CPU time of the child. An hour of audio takes about 10 s.
         stall_s: how long to wait for a spool that does not grow.
     """
 

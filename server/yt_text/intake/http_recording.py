@@ -114,8 +114,8 @@ class HttpRecording:
         fruitless = 0
         while not self._ended:
             try:
-                self._open()
-                block = self._read_block()
+                response = self._response or self._connect()
+                block = self._read_block(response)
             except _ChangedError as error:
                 raise Stop(failures.CHANGED) from error
             except _BROKEN as error:
@@ -152,7 +152,7 @@ class HttpRecording:
                 fruitless += 1
                 self._give_up_or_wait(error, fruitless)
 
-    def _connect(self) -> None:
+    def _connect(self) -> Response:
         self._connections += 1
         if self._connections > _MAX_CONNECTIONS:
             raise Stop(failures.UNREACHABLE)
@@ -174,6 +174,7 @@ class HttpRecording:
             self._take_whole(response)
         self.validator = self.validator or _validator(response)
         self._response = response
+        return response
 
     def _take_whole(self, response: Response) -> None:
         """Takes an answer that begins at the first byte, and passes over what is already there."""
@@ -204,10 +205,9 @@ class HttpRecording:
             raise _ChangedError
         return True
 
-    def _read_block(self) -> bytes:
-        assert self._response is not None  # noqa: S101 - read() has connected
+    def _read_block(self, response: Response) -> bytes:
         began = time.monotonic()
-        block = self._response.read(self._read_bytes)
+        block = response.read(self._read_bytes)
         took_s = time.monotonic() - began
         # A read waits until it has what it asked for: ask a slow site for little, a quick one for much.
         if took_s < _QUICK_S:

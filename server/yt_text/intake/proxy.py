@@ -8,19 +8,17 @@ What it cannot do it answers with a status of its own, which `site_errors` reads
 """
 
 import asyncio
-import base64
 import contextlib
-import re
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from yt_text.intake import addresses
 from yt_text.intake.addresses import Network
 from yt_text.intake.fetch_messages import ProxyStatus
+from yt_text.intake.proxy_http import ProxyRequest, answer, closing_head
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Gives the literal addresses of a name. Raises `socket.gaierror`."""
@@ -132,7 +130,7 @@ class FilterProxy:
             try:
                 status = await self._handle(task, reader, writer)
                 if status is not None:
-                    writer.write(_answer(status))
+                    writer.write(answer(status))
                     await writer.drain()
             finally:
                 writer.close()
@@ -147,7 +145,7 @@ class FilterProxy:
                 head = await reader.readuntil(b"\r\n\r\n")
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return ProxyStatus.BAD_REQUEST
-        request = _Request.parse(head)
+        request = ProxyRequest.parse(head)
         if request is None:
             return ProxyStatus.BAD_REQUEST
         admitted = self._passes.get(request.token)
@@ -161,7 +159,7 @@ class FilterProxy:
             admitted.connections.discard(task)
 
     async def _relay(
-        self, request: "_Request", admitted: Pass, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: ProxyRequest, admitted: Pass, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> ProxyStatus | None:
         try:
             site_reader, site_writer = await self._dial(request.host, request.port)
@@ -176,7 +174,7 @@ class FilterProxy:
                 writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             pumps = {
                 asyncio.create_task(_pump(reader, site_writer, None)),
-                asyncio.create_task(_pump(site_reader, writer, self._limits.idle_timeout_s)),
+                asyncio.create_task(self._give(site_reader, writer, tunnel=not request.forward)),
             }
             try:
                 # Nobody in a fetch half-closes: when either side ends, the connection is over.
@@ -188,6 +186,14 @@ class FilterProxy:
         finally:
             site_writer.close()
         return None
+
+    async def _give(self, site: asyncio.StreamReader, writer: asyncio.StreamWriter, *, tunnel: bool) -> None:
+        """Passes on what comes from a site."""
+        if not tunnel:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(self._limits.idle_timeout_s):
+                    writer.write(await closing_head(site))
+        await _pump(site, writer, self._limits.idle_timeout_s)
 
     async def _dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if port in addresses.DENIED_PORTS:
@@ -222,62 +228,6 @@ class FilterProxy:
             return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
         return await asyncio.get_running_loop().run_in_executor(self._resolvers, ask)
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What a child asks for; `forward` is the request to send on, empty for a tunnel."""
-
-    host: str
-    port: int
-    token: str
-    forward: bytes
-
-    @classmethod
-    def parse(cls, head: bytes) -> "_Request | None":
-        line, *fields = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        words = line.split(" ")
-        if len(words) != 3:
-            return None
-        method, target, version = words
-        tunnel = method == "CONNECT"
-        if not tunnel and not target.lower().startswith("http://"):
-            return None
-        try:
-            parts = urlsplit(f"//{target}" if tunnel else target)
-            host, port = parts.hostname, parts.port or (443 if tunnel else 80)
-        except ValueError:
-            return None
-        if not host:
-            return None
-        names = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-        forward = b""
-        if not tunnel:
-            path = re.sub(r"^[^/]*//[^/?#]*", "", target).partition("#")[0]
-            path = path if path.startswith("/") else f"/{path}"
-            kept = [field for field in fields if not field.lower().startswith(_HOP_FIELDS)]
-            # One request a connection, so that each is checked; `Host` says what is dialled.
-            shown = f"[{host}]" if ":" in host else host
-            own = [f"Host: {shown}" if port == 80 else f"Host: {shown}:{port}", "Connection: close"]
-            forward = "\r\n".join([f"{method} {path} {version}", *own, *kept, "", ""]).encode("latin-1")
-        return cls(host, port, _token(names.get("proxy-authorization", "")), forward)
-
-
-_HOP_FIELDS = ("host:", "proxy-", "connection:", "keep-alive:")
-
-
-def _token(authorization: str) -> str:
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return ""
-    try:
-        return base64.b64decode(encoded, validate=True).decode("ascii").partition(":")[2]
-    except (ValueError, UnicodeError):
-        return ""
-
-
-def _answer(status: ProxyStatus) -> bytes:
-    return f"HTTP/1.1 {status.value} {status.name}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
 
 
 async def _end(connections: set[asyncio.Task[None]]) -> None:

@@ -55,6 +55,9 @@ _WORDS: tuple[tuple[re.Pattern[str], Failure], ...] = tuple(
 # Links, and the phrase that a web server puts behind its status, such as `503: Service Unavailable`.
 _NO_WORDS = re.compile(r"https?://\S+|HTTP Error \d{3}:.*")
 _TUNNEL = re.compile(r"tunnel connection failed: (\d{3})", re.IGNORECASE)
+# How yt-dlp's downloaders end: they keep the text of an error only.
+_STATUS = re.compile(r"HTTP Error (\d{3})")
+_GAVE_UP = re.compile(r"got error:", re.IGNORECASE)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -64,6 +67,8 @@ def status_of(error: BaseException) -> int:
         if isinstance(link, HTTPError):
             return link.status
         if found := _TUNNEL.search(str(link)):
+            return int(found[1])
+        if isinstance(link, DownloadError) and (found := _STATUS.search(str(link))):
             return int(found[1])
     return 0
 
@@ -89,7 +94,7 @@ def _find(error: BaseException) -> Failure:
     status = status_of(error)
     if status:
         return _STATUSES.get(status) or (failures.SITE_ERROR if status >= 500 else failures.ODD_ANSWER)
-    if any(isinstance(link, TransportError | NoSupportingHandlers) for link in chain):
+    if any(isinstance(link, TransportError | NoSupportingHandlers) for link in chain) or _GAVE_UP.search(said):
         return failures.UNREACHABLE
     if any(isinstance(link, ExtractorError) for link in chain):
         return failures.EXTRACTOR
