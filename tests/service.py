@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import grpc
 import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.models import MICRO
 from yt_text.app import App
@@ -89,12 +91,16 @@ class ServeProcess:
             )
 
     async def ready(self) -> None:
-        """Waits until it says that it is ready."""
+        """Waits until its health check says that it serves."""
         deadline = time.monotonic() + READY_S
         while not Path(self.address.removeprefix("unix:")).exists():
             assert self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.005)
+        async with grpc.aio.insecure_channel(self.address) as channel:
+            health: Any = health_pb2_grpc.HealthStub(cast(Any, channel))
+            answer = await health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=READY_S)
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
     @property
     def process(self) -> subprocess.Popen[bytes]:

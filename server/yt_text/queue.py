@@ -4,14 +4,16 @@ PgQueuer's in-memory driver, for one process beside SQLite. A ticket carries a j
 that id, so putting a job that is already in the queue does nothing.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from pgqueuer import PgQueuer
-from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
-from pgqueuer.errors import RetryRequested
-from pgqueuer.models import Job as Ticket
+if TYPE_CHECKING:
+    from pgqueuer import PgQueuer
+    from pgqueuer.adapters.inmemory import InMemoryQueries
+    from pgqueuer.models import Job as Ticket
 
 ENTRYPOINT = "transcribe"
 
@@ -28,15 +30,16 @@ class JobQueue:
     """
 
     def __init__(self, *, slots: int, lease_s: float = 30.0) -> None:
-        driver = InMemoryDriver()
-        self._queries = InMemoryQueries(driver=driver)
-        self._pgq = PgQueuer(driver, queries=self._queries)
         self._slots = slots
         self._lease = timedelta(seconds=lease_s)
+        self._opening = asyncio.Lock()
+        self._opened: tuple[PgQueuer, InMemoryQueries] | None = None
+        self._stopped = False
 
     async def put(self, job_id: str, *, priority: int = 0, delay_s: float = 0.0) -> None:
-        """Adds a job; nothing happens if it is there already."""
-        await self._queries.enqueue(
+        """Adds a job; nothing happens if it is there already. A higher priority runs earlier."""
+        _, queries = await self._open()
+        await queries.enqueue(
             ENTRYPOINT,
             job_id.encode(),
             priority=priority,
@@ -49,8 +52,9 @@ class JobQueue:
         """Adds jobs given as id, priority and delay in seconds, and forgets what was logged of old ones."""
         for job_id, priority, delay_s in jobs:
             await self.put(job_id, priority=priority, delay_s=delay_s)
-        await self._queries.clear_queue_log()
-        await self._queries.clear_statistics_log()
+        _, queries = await self._open()
+        await queries.clear_queue_log()
+        await queries.clear_statistics_log()
 
     async def run(self, work: Callable[[str], Awaitable[float | None]]) -> None:
         """Hands out jobs until `stop`, then waits for those that run.
@@ -58,14 +62,18 @@ class JobQueue:
         Args:
             work: runs one attempt of the job; returns seconds until the next one, or None if there is none.
         """
+        pgq, _ = await self._open()
+        from pgqueuer.errors import RetryRequested  # see _open
 
-        async def handle(ticket: Ticket) -> None:
+        async def handle(ticket: "Ticket") -> None:
             delay_s = await work((ticket.payload or b"").decode())
             if delay_s is not None:
                 raise RetryRequested(timedelta(seconds=delay_s))
 
-        self._pgq.entrypoint(ENTRYPOINT, concurrency_limit=self._slots)(handle)
-        await self._pgq.qm.run(
+        pgq.entrypoint(ENTRYPOINT, concurrency_limit=self._slots, accepts_context=False)(handle)
+        if self._stopped:
+            return
+        await pgq.qm.run(
             dequeue_timeout=timedelta(seconds=5),
             batch_size=1,
             max_concurrent_tasks=max(2, self._slots),  # PgQueuer refuses 1; the entrypoint's limit holds
@@ -74,4 +82,25 @@ class JobQueue:
 
     def stop(self) -> None:
         """Hands out no more jobs."""
-        self._pgq.shutdown.set()
+        self._stopped = True
+        if self._opened:
+            self._opened[0].shutdown.set()
+
+    async def _open(self) -> "tuple[PgQueuer, InMemoryQueries]":
+        """Makes the queue at its first use: PgQueuer takes a quarter of a second to import.
+
+        The service answers calls meanwhile.
+        """
+        async with self._opening:
+            if self._opened is None:
+                self._opened = await asyncio.to_thread(_in_memory)
+        return self._opened
+
+
+def _in_memory() -> "tuple[PgQueuer, InMemoryQueries]":
+    from pgqueuer import PgQueuer
+    from pgqueuer.adapters.inmemory import InMemoryDriver, InMemoryQueries
+
+    driver = InMemoryDriver()
+    queries = InMemoryQueries(driver=driver)
+    return PgQueuer(driver, queries=queries), queries

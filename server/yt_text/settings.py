@@ -1,75 +1,91 @@
 """Every setting and every limit, with unit and default. The only reader of the environment.
 
-Each field is read from the variable `YT_TEXT_` plus its name in capitals.
+Each field is read from the variable `YT_TEXT_` plus its name in capitals; an empty one counts as absent.
+
+Read by hand: pydantic-settings takes a quarter of a second to import, a quarter of what a start may take.
 """
 
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Any, Self, get_type_hints
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+PREFIX = "YT_TEXT_"
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
-class Settings(BaseSettings):
+class SettingError(ValueError):
+    """A variable's value cannot be used; the text names the variable and says what it should be."""
+
+
+def _number(default: float, *, least: float = 0, above: bool = False) -> Any:
+    """A number of at least `least`, or above it."""
+    return field(default=default, metadata={"least": least, "above": above})
+
+
+def _one_of(default: str, *others: str) -> Any:
+    return field(default=default, metadata={"choices": (default, *others)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
     """What a service is told from outside."""
 
-    model_config = SettingsConfigDict(env_prefix="YT_TEXT_", env_ignore_empty=True, extra="ignore")
-
     # Places
-    data_dir: Path = Field(default_factory=lambda: user_data_path("yt-text"))
+    data_dir: Path = field(default_factory=lambda: user_data_path("yt-text"))
     """Database, recordings and sockets."""
     database_url: str = ""
     """SQLAlchemy URL. Default: SQLite in the data directory."""
-    model_dir: Path = Field(default_factory=lambda: user_cache_path("yt-text") / "models")
+    model_dir: Path = field(default_factory=lambda: user_cache_path("yt-text") / "models")
     """Where models are looked up by name."""
 
     # Doors
     grpc_address: str = "127.0.0.1:50051"
     """Where gRPC listens: `host:port` (port 0 picks one) or `unix:/path`."""
-    max_message_bytes: int = Field(4 << 20, ge=64 << 10)
+    max_message_bytes: int = _number(4 << 20, least=64 << 10)
     """Largest message a caller may send."""
-    max_concurrent_calls: int = Field(2_000, ge=1)
+    max_concurrent_calls: int = _number(2_000, least=1)
     """Calls at once, watchers included; more are refused with RESOURCE_EXHAUSTED."""
-    call_timeout_s: float = Field(60, gt=0)
+    call_timeout_s: float = _number(60, above=True)
     """Longest time for a call that neither watches nor uploads."""
-    watch_keepalive_s: float = Field(15, gt=0)
+    watch_keepalive_s: float = _number(15, above=True)
     """A watcher of an unchanged job gets a message this often."""
-    shutdown_grace_s: float = Field(10, ge=0)
+    shutdown_grace_s: float = _number(10)
     """After SIGTERM running jobs may end for so long; then they stop at their checkpoint."""
 
     # Jobs
-    max_running_jobs: int = Field(3, ge=1)
+    max_running_jobs: int = _number(3, least=1)
     """Jobs at once on this machine."""
-    max_queued_jobs: int = Field(1_000, ge=1)
+    max_queued_jobs: int = _number(1_000, least=1)
     """Jobs that may wait; more are refused with RESOURCE_EXHAUSTED."""
-    max_attempts: int = Field(5, ge=1)
+    max_attempts: int = _number(5, least=1)
     """Attempts at a job that fails for reasons that may pass."""
-    retry_base_s: float = Field(2, gt=0)
+    retry_base_s: float = _number(2, above=True)
     """Wait before the second attempt; it doubles with each, with jitter."""
-    retry_max_s: float = Field(300, gt=0)
+    retry_max_s: float = _number(300, above=True)
     """Longest wait between attempts."""
-    lease_seconds: float = Field(30, gt=0)
+    lease_seconds: float = _number(30, above=True)
     """A worker that has not been heard for so long loses its job."""
-    reconcile_s: float = Field(60, gt=0)
+    reconcile_s: float = _number(60, above=True)
     """How often the queue is compared with the job table."""
 
     # Intake
-    allowed_private_addresses: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    allowed_private_addresses: Networks = ()
     """Networks that intake may reach besides public ones, separated by commas."""
-    max_media_bytes: int = Field(4 << 30, ge=1)
+    max_media_bytes: int = _number(4 << 30, least=1)
     """Largest recording, fetched or uploaded."""
-    max_media_duration_s: float = Field(12 * 3600, gt=0)
+    max_media_duration_s: float = _number(12 * 3600, above=True)
     """Longest recording, in decoded seconds."""
-    fetch_stall_s: float = Field(60, gt=0)
+    fetch_stall_s: float = _number(60, above=True)
     """A download that brings nothing for so long is given up."""
-    fetch_total_s: float = Field(6 * 3600, gt=0)
+    fetch_total_s: float = _number(6 * 3600, above=True)
     """Longest download."""
-    min_free_disk_bytes: int = Field(256 << 20, ge=0)
+    min_free_disk_bytes: int = _number(256 << 20)
     """Uploads and downloads stop before the disk is fuller than this."""
     keep_media: bool = False
     """Keeps what was fetched after the job has succeeded."""
@@ -79,26 +95,40 @@ class Settings(BaseSettings):
     """Model for jobs that name none. Default: the first that is found, see engines/models.py."""
     allow_model_paths: bool = False
     """Lets callers name a model by a path on this machine, not only by its name."""
-    engine_processes: int = Field(0, ge=0)
+    engine_processes: int = _number(0)
     """Engine processes. 0: one a core."""
-    engine_threads: int = Field(0, ge=0)
+    engine_threads: int = _number(0)
     """Threads of each. 0: cores divided by processes."""
-    engine_idle_s: float = Field(300, gt=0)
+    engine_idle_s: float = _number(300, above=True)
     """A model that nobody used for so long is unloaded."""
-    chunk_timeout_s: float = Field(600, gt=0)
+    chunk_timeout_s: float = _number(600, above=True)
     """Longest time for one chunk of sound; then its engine is replaced."""
 
-    log_format: str = Field("auto", pattern="^(auto|console|json)$")
+    log_format: str = _one_of("auto", "console", "json")
     """`console`, `json`, or `auto`: console on a terminal."""
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: str = _one_of("info", "debug", "warning", "error")
     """Least important messages to log."""
 
-    @field_validator("allowed_private_addresses", mode="before")
     @classmethod
-    def _networks(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part.strip())
+    def read(cls, environment: Mapping[str, str], **given: object) -> Self:
+        """Reads the environment.
+
+        Args:
+            environment: such as `os.environ`.
+            given: settings from elsewhere, such as the command line; these hold.
+
+        Raises:
+            SettingError: a value cannot be used.
+        """
+        kinds = get_type_hints(cls)
+        values: dict[str, Any] = {}
+        for entry in fields(cls):
+            text = environment.get(PREFIX + entry.name.upper(), "").strip()
+            if entry.name in given:
+                values[entry.name] = given[entry.name]
+            elif text:
+                values[entry.name] = _value(entry.name, kinds[entry.name], text, entry.metadata)
+        return cls(**values)
 
     @property
     def store_url(self) -> str:
@@ -117,3 +147,39 @@ class Settings(BaseSettings):
         More threads than cores make whisper.cpp several times slower, not faster.
         """
         return self.engine_threads or max(1, CORES // self.processes)
+
+
+def _value(name: str, kind: Any, text: str, rules: Mapping[str, Any]) -> Any:
+    """Returns a variable's value."""
+    read, wanted = _READERS[kind]
+    try:
+        value = read(text)
+    except ValueError:
+        raise SettingError(f"{PREFIX}{name.upper()} must be {wanted}") from None
+    if "choices" in rules and value not in rules["choices"]:
+        raise SettingError(f"{PREFIX}{name.upper()} must be one of {', '.join(rules['choices'])}")
+    if "least" in rules and (value < rules["least"] or (rules["above"] and value == rules["least"])):
+        bound = "more than" if rules["above"] else "at least"
+        raise SettingError(f"{PREFIX}{name.upper()} must be {bound} {rules['least']}")
+    return value
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise ValueError(text)
+    return words[text.lower()]
+
+
+def _networks(text: str) -> Networks:
+    return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+_READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
+    bool: (_switch, "true or false"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    str: (str, "a text"),
+    Path: (lambda text: Path(text).expanduser(), "a path"),
+    Networks: (_networks, "networks separated by commas, such as 192.168.1.0/24"),
+}

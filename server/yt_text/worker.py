@@ -1,13 +1,13 @@
 """Takes jobs from the queue and runs them: claim, watch for a cancel, retry what may pass, give up."""
 
 import asyncio
+import logging
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from yt_text.errors import Problem, Reason, RequestError, YtTextError
@@ -17,7 +17,15 @@ from yt_text.queue import JobQueue
 from yt_text.store.attempts import LostError
 from yt_text.store.store import Store
 
-log = structlog.get_logger()
+_log = logging.getLogger(__name__)
+
+
+class _JobLog(logging.LoggerAdapter[logging.Logger]):
+    """Puts the job's id on each line."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        kwargs["extra"] = {**(self.extra or {}), **kwargs.get("extra", {})}
+        return msg, kwargs
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +91,14 @@ class Worker:
             try:
                 await self.reconcile()
             except (SQLAlchemyError, OSError):
-                log.exception("reconcile failed")
+                _log.exception("reconcile failed")
 
     async def _run(self, job_id: str) -> float | None:
         """Runs one attempt; returns seconds until the next, or None."""
         attempt = await self._store.attempts.claim(job_id)
         if attempt is None:
             return None
-        logger = log.bind(job_id=job_id, attempt=attempt.epoch)
+        logger = _JobLog(_log, {"job_id": job_id, "attempt": attempt.epoch})
         try:
             return await self._attempt(attempt, logger)
         except (LostError, RequestError):  # another worker has it, or it was deleted
@@ -101,8 +109,8 @@ class Worker:
             logger.info("attempt released")
         return None
 
-    async def _attempt(self, attempt: Job, logger: Any) -> float | None:
-        logger.info("attempt started", next_chunk=attempt.next_chunk)
+    async def _attempt(self, attempt: Job, logger: "_JobLog") -> float | None:
+        logger.info("attempt started", extra={"next_chunk": attempt.next_chunk})
         with self._store.changes.subscribe(attempt.id) as changes:
 
             async def until_cancelled() -> None:
@@ -137,9 +145,10 @@ class Worker:
         logger.info("job succeeded")
         return None
 
-    async def _failed(self, attempt: Job, problem: Problem, retryable: bool, logger: Any) -> float | None:
+    async def _failed(self, attempt: Job, problem: Problem, retryable: bool, logger: "_JobLog") -> float | None:
         failures = attempt.failures + 1
-        logger.info("attempt failed", reason=problem.reason.value, retryable=retryable, failures=failures)
+        facts = {"reason": problem.reason.value, "retryable": retryable, "failures": failures}
+        logger.info("attempt failed", extra=facts)
         if not retryable or failures >= self._limits.max_attempts:
             await self._store.attempts.fail(attempt, problem)
             return None

@@ -1,5 +1,7 @@
 """Names that stand in two places are the same in both."""
 
+from dataclasses import fields
+
 from yt_text.errors import Reason
 from yt_text.job import ENDED, STEPS, JobState
 from yt_text.rpc import translate
@@ -35,7 +37,7 @@ def test_only_a_retry_leads_out_of_an_end() -> None:
 
 def test_names_that_others_rely_on_are_settings() -> None:
     """The names that deployments use; renaming one breaks them."""
-    names = {f"YT_TEXT_{name.upper()}" for name in Settings.model_fields}
+    names = {f"YT_TEXT_{entry.name.upper()}" for entry in fields(Settings)}
     assert names >= {
         "YT_TEXT_DATA_DIR",
         "YT_TEXT_DATABASE_URL",

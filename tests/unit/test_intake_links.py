@@ -66,6 +66,7 @@ def test_a_good_link_is_returned_as_it_is(url: str) -> None:
         ("https://example.com:0/", "port"),
         ("https://example.com:x/", "port"),
         ("http://[::1", "not valid"),
+        ("http://127.0.0.1%00.example/", "not valid"),
         ("http://good.example\\@127.0.0.1/", "Give it as the browser shows it"),
         ("https://example.com/#__youtubedl_smuggle=%7B%7D", "Give it as the browser shows it"),
         ("https://example.com/" + "a" * MAX_URL_CHARS, "longer"),

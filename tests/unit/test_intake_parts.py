@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yt_dlp.networking.exceptions import CertificateVerifyError, ProxyError, TransportError
+from yt_dlp.networking.exceptions import CertificateVerifyError, ProxyError, RequestError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from tests.sounds import encode, sample_pcm
@@ -167,6 +167,10 @@ REFUSED = OSError("Tunnel connection failed: 470 ADDRESS_REFUSED")
         (words("The uploader has not made this video available in your country"), failures.GEO_BLOCKED),
         (words("This live event will begin in 3 hours."), failures.LIVE),
         (words("Video unavailable. This video has been removed by the uploader"), failures.GONE),
+        (thrown(ExtractorError("x", cause=RequestError("bad host"))), failures.UNUSABLE_LINK),
+        (DownloadError("\r[download] Got error: HTTP Error 404: Not Found. Giving up"), failures.NOT_FOUND),
+        (DownloadError("\r[download] Got error: connection reset. Giving up"), failures.UNREACHABLE),
+        (words("HTTP Error 503: Service Unavailable"), failures.SITE_ERROR),
         (words("Requested format is not available"), failures.NO_MEDIA),
         (DownloadError("unable to write data: [Errno 28] No space left on device"), failures.DISK_FULL),
         (OSError(28, "No space left on device"), failures.DISK_FULL),

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from yt_text.settings import Settings
@@ -25,14 +26,13 @@ async def connect(server: str | None, settings: Settings) -> AsyncGenerator[Clie
     from yt_text.app import App
 
     with tempfile.TemporaryDirectory(prefix="yt-text-") as folder:
-        own = settings.model_copy(
-            update={
-                "data_dir": Path(folder),
-                "database_url": "",
-                "grpc_address": f"unix:{folder}/grpc.sock",
-                "shutdown_grace_s": 0.0,
-                "allow_model_paths": True,  # the caller and the service are one person
-            }
+        own = replace(
+            settings,
+            data_dir=Path(folder),
+            database_url="",
+            grpc_address=f"unix:{folder}/grpc.sock",
+            shutdown_grace_s=0.0,
+            allow_model_paths=True,  # the caller and the service are one person
         )
         async with App(own) as app, Client(app.address) as client:
             yield client

@@ -1,15 +1,15 @@
 """How a command ends: exit codes, signals, one clear line for what a user can mend."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
 import typer
-from pydantic import ValidationError
 
-from yt_text.settings import Settings
+from yt_text.settings import SettingError, Settings
 
 RECORDING_FAILED = 1
 WRONG_USAGE = 2
@@ -23,14 +23,12 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def read_settings(**overrides: object) -> Settings:
+def read_settings(**given: object) -> Settings:
     """Reads the environment; ends the command if a setting is wrong."""
     try:
-        return Settings(**overrides)  # pyright: ignore[reportArgumentType] - pydantic checks the values
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "YT_TEXT_" + "_".join(str(part) for part in first["loc"]).upper()
-        fail(f"the setting {name} is not valid: {first['msg']}.", WRONG_USAGE)
+        return Settings.read(os.environ, **given)
+    except SettingError as error:
+        fail(f"the setting {error}.", WRONG_USAGE)
 
 
 def run(main: Coroutine[Any, Any, int]) -> NoReturn:

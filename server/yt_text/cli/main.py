@@ -4,27 +4,35 @@ Exit codes: 0 all done; 1 a recording failed; 2 wrong usage; 3 the service canno
 130 interrupted.
 """
 
+import sys
+from importlib import import_module
+
 import typer
 
-from yt_text.cli.demo import demo
-from yt_text.cli.serve import serve
-from yt_text.cli.transcribe import transcribe
+COMMANDS = ("transcribe", "serve", "demo")
+"""Each is a function in a file of its name."""
 
-app = typer.Typer(
-    help="Turns a media URL or file into a transcript, and shows its work while it does.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(transcribe)
-app.command()(serve)
-app.command()(demo)
+
+def build(names: tuple[str, ...]) -> typer.Typer:
+    """Returns the command line with these commands."""
+    app = typer.Typer(
+        help="Turns a media URL or file into a transcript, and shows its work while it does.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)  # a command keeps its name also when it is the only one
+    for name in names:
+        app.command(name)(getattr(import_module(f"yt_text.cli.{name}"), name))
+    return app
 
 
 def main() -> None:
     """Runs the command line."""
-    app()
+    # Only what is asked for is imported: the service need not wait for its own client.
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    build((asked,) if asked in COMMANDS else COMMANDS)()
 
 
 if __name__ == "__main__":

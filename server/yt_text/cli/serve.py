@@ -1,17 +1,17 @@
 """`yt-text serve`: gRPC server, worker and engines in one command."""
 
 import asyncio
+import logging
 import signal
 import time
 from typing import Annotated
 
-import structlog
 import typer
 
 from yt_text.cli import ending, logs
 from yt_text.settings import Settings
 
-log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 BEGAN = time.monotonic()
 
 
@@ -36,9 +36,9 @@ async def _serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         async with App(settings) as app:
-            log.info("ready", grpc_address=app.address, start_s=round(time.monotonic() - BEGAN, 2))
+            _log.info("ready", extra={"grpc_address": app.address, "start_s": round(time.monotonic() - BEGAN, 2)})
             await stop.wait()
-            log.info("stopping", grace_s=settings.shutdown_grace_s)
+            _log.info("stopping", extra={"grace_s": settings.shutdown_grace_s})
             # A second signal ends it at once.
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
@@ -54,5 +54,5 @@ async def _serve(settings: Settings) -> int:
         )
     except OSError as error:
         ending.fail(f"cannot use the data directory: {error.strerror}. Set YT_TEXT_DATA_DIR.", ending.NO_SERVICE)
-    log.info("stopped")
+    _log.info("stopped")
     return 0

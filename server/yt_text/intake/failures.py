@@ -49,6 +49,9 @@ NOT_MEDIA = Failure(
     Reason.NO_MEDIA_FOUND,
     "What the site gave is text, not a recording. Check the link; it may have expired or need a login.",
 )
+UNUSABLE_LINK = Failure(
+    Reason.NO_MEDIA_FOUND, "The link, or one that the site gave, cannot be followed. Check the link."
+)
 PAGE_TOO_LARGE = Failure(
     Reason.NO_MEDIA_FOUND,
     "The page at the link is too large to be one with a recording. Give the link of a media file.",

@@ -8,13 +8,12 @@ async with fetcher.fetch(check_url(url), path) as fetch:
 """
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-
-import structlog
 
 from yt_text import spool
 from yt_text.errors import IntakeError
@@ -28,7 +27,7 @@ from yt_text.job import MediaInfo
 
 __all__ = ["Fetch", "FetchLimits", "Fetcher", "check_url"]
 
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -171,15 +170,14 @@ class Fetch:
             self.fetched_bytes = self.total_bytes = self._path.stat().st_size
             self._end(None)
             return self
-        await asyncio.to_thread(_make_empty, self._work_dir)
-        self._pass = self._proxy.admit()
         try:
-            self._child = await FetchProcess.start(self._order(self._proxy.url(self._pass)))
+            await self._start()
         except OSError as error:
-            _log.warning("fetch_child_not_started", error=str(error))
+            _log.warning("fetch child not started", extra={"error": str(error)})
             self._end(failures.KILLED.error())
-            return self
-        self._following = asyncio.create_task(self._follow_to_end(self._child, self._pass))
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -193,6 +191,12 @@ class Fetch:
         if self._pass is not None:
             await self._proxy.revoke(self._pass)
             await asyncio.to_thread(shutil.rmtree, self._work_dir, ignore_errors=True)
+
+    async def _start(self) -> None:
+        self._pass = self._proxy.admit()
+        await asyncio.to_thread(_make_empty, self._work_dir)
+        self._child = await FetchProcess.start(self._order(self._proxy.url(self._pass)))
+        self._following = asyncio.create_task(self._follow_to_end(self._child, self._pass))
 
     def _order(self, proxy_url: str) -> FetchOrder:
         limits = self._limits
@@ -218,7 +222,7 @@ class Fetch:
                 failure = failures.ADDRESS_NOT_ALLOWED.error()
             else:
                 failure = error if isinstance(error, IntakeError) else failures.FAILED.error()
-            _log.info("fetch_failed", reason=failure.reason, stderr=child.words)
+            _log.info("fetch failed", extra={"reason": failure.reason.value, "stderr": child.words})
             self._end(failure)
         else:
             self._end(None)

@@ -43,6 +43,8 @@ def check_url(url: str, allowed_networks: Sequence[Network] = ()) -> str:
     host = (parts.hostname or "").rstrip(".")
     if not host:
         raise _invalid("The link names no site. Give one such as https://example.com/recording.mp3.")
+    if "%" in host and ":" not in host:
+        raise _invalid("The link's site name is not valid. Give it as the browser shows it.")
     if not _reachable(host, _port(parts), allowed_networks):
         raise failures.ADDRESS_NOT_ALLOWED.error()
     return url

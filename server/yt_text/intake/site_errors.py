@@ -4,7 +4,7 @@ import errno
 import re
 from collections.abc import Iterator
 
-from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, NoSupportingHandlers, TransportError
+from yt_dlp.networking.exceptions import CertificateVerifyError, HTTPError, RequestError, TransportError
 from yt_dlp.utils import DownloadError, ExtractorError, GeoRestrictedError, UnsupportedError, UserNotLive
 
 from yt_text.errors import IntakeError
@@ -94,8 +94,10 @@ def _find(error: BaseException) -> Failure:
     status = status_of(error)
     if status:
         return _STATUSES.get(status) or (failures.SITE_ERROR if status >= 500 else failures.ODD_ANSWER)
-    if any(isinstance(link, TransportError | NoSupportingHandlers) for link in chain) or _GAVE_UP.search(said):
+    if any(isinstance(link, TransportError) for link in chain) or _GAVE_UP.search(said):
         return failures.UNREACHABLE
+    if any(isinstance(link, RequestError) for link in chain):  # it could not even be sent
+        return failures.UNUSABLE_LINK
     if any(isinstance(link, ExtractorError) for link in chain):
         return failures.EXTRACTOR
     return failures.FAILED

@@ -110,7 +110,6 @@ class UploadWriter:
 
     async def __aenter__(self) -> Self:
         self._check_size(self._size_bytes)
-        await self._on_disk(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -141,16 +140,13 @@ class UploadWriter:
     # On other threads. One that was left to itself by a cancelled caller may still be at work when the next
     # begins, so they take turns, and after `_discard` there is nothing to do.
 
-    def _open(self) -> None:
-        with self._turn:
-            if not self._closed:
-                self._writer = SpoolWriter(self._part)
-                self._writer.restart()
-
     def _append(self, batch: bytearray) -> None:
         with self._turn:
-            if self._writer is None:
+            if self._closed:
                 return
+            if self._writer is None:
+                self._writer = SpoolWriter(self._part)
+                self._writer.restart()
             free_bytes = shutil.disk_usage(self._part.parent).free
             if free_bytes - len(batch) < self._limits.min_free_disk_bytes:
                 raise failures.DISK_FULL.error()

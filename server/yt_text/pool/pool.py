@@ -14,14 +14,13 @@ Nothing here polls: `_dispatch` runs whenever a chunk comes, a child comes free 
 """
 
 import asyncio
+import logging
 import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from yt_text.engines.engine import ChunkOptions, ChunkResult
 from yt_text.errors import EngineError, Reason
@@ -40,7 +39,7 @@ KNOWN_ENGINES_MAX = 100
 _PLAIN_PATH = re.compile(r"[\w/. -]+", re.ASCII)
 """grpc takes addresses as URIs, in which other characters have a meaning."""
 
-_log = structlog.get_logger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class EnginePool:
@@ -247,7 +246,8 @@ class EnginePool:
             self._dispatch()
 
     def _mourn(self, place: Place, error: Exception) -> None:
-        _log.warning("engine lost", engine=place.spec.engine, why=repr(error), stderr=place.child.last_words)
+        facts = {"engine": place.spec.engine, "why": repr(error), "stderr": place.child.last_words}
+        _log.warning("engine lost", extra=facts)
         self._remove(place)
 
     def _remove(self, place: Place) -> None:

@@ -1,18 +1,19 @@
 """What happens around every call: limits, rules of the contract, errors in one form, a line in the log."""
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeAlias, cast
 
 import grpc
-import structlog
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 
 from yt_text.errors import Problem, Reason, RequestError, YtTextError
+from yt_text.request_id import REQUEST_ID
 from yt_text.rpc.statuses import CODES, status, trailers
 
 # grpc's own classes take no type arguments when the program runs, only its stubs know them.
@@ -24,7 +25,7 @@ Around: TypeAlias = "Callable[[Any, Context], AbstractAsyncContextManager[None]]
 OWN = "/yt_text.v1."
 """Methods of our contract begin so; health and reflection pass untouched."""
 
-log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 class ContractError(RequestError):
@@ -141,7 +142,7 @@ async def _report(context: Context, error: Exception) -> None:
     elif isinstance(error, TimeoutError):
         problem = Problem(Reason.DEADLINE_EXCEEDED, "The call took too long. Try again.")
     else:
-        log.error("call failed by a fault of the service", exc_info=error)
+        _log.error("call failed by a fault of the service", exc_info=error)
         problem = Problem(Reason.INTERNAL, "The service failed at this call. It has been noted in its log.")
     value = status(problem, error.violations if isinstance(error, ContractError) else None)
     await context.abort(CODES[problem.reason], problem.message, trailers(value, problem))
@@ -157,7 +158,7 @@ class CallLog(Surrounding):
         @asynccontextmanager
         async def logged(_: Any, context: "Context") -> AsyncGenerator[None]:
             began = time.monotonic()
-            structlog.contextvars.bind_contextvars(request_id=uuid.uuid4().hex[:12])
+            request_id = REQUEST_ID.set(uuid.uuid4().hex[:12])
             outcome = ""
             try:
                 yield
@@ -167,7 +168,9 @@ class CallLog(Surrounding):
             finally:
                 code: Any = context.code()
                 outcome = outcome or getattr(code, "name", "") or "OK"
-                log.info("call", method=name, code=outcome, ms=round((time.monotonic() - began) * 1000, 1))
-                structlog.contextvars.unbind_contextvars("request_id")
+                elapsed_ms = round((time.monotonic() - began) * 1000, 1)
+                _log.info("call", extra={"method": name, "code": outcome, "ms": elapsed_ms})
+                with suppress(ValueError):  # a stream that was left is closed in another context
+                    REQUEST_ID.reset(request_id)
 
         return logged
