@@ -169,7 +169,11 @@ class Pipeline:
             known.set()
 
         async def send(group: asyncio.TaskGroup) -> None:
+            nonlocal attempt
             async for chunk in reader:
+                if reader.declared_ms and not attempt.media.duration_ms:
+                    media = replace(attempt.media, duration_ms=reader.declared_ms)
+                    attempt = await self._attempts.describe(attempt, media)
                 options = ChunkOptions(
                     language_code=language,
                     translate=attempt.config.translate,

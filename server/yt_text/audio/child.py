@@ -53,6 +53,7 @@ class Output:
         self._file = os.dup(1)
         os.dup2(2, 1)
         self._progress_s = 0.0
+        self.declared_ms = 0
         self._decoded_ms = 0
 
     def send(self, parts: Iterable[bytes]) -> None:
@@ -75,7 +76,7 @@ class Output:
         now_s = time.monotonic()
         if now_s - self._progress_s >= every_s:
             self._progress_s = now_s
-            self.send(records.pack({"kind": "progress", "decoded_ms": self._decoded_ms}))
+            self.send(records.pack(records.progress_header(self._decoded_ms, self.declared_ms)))
 
 
 class Stall:
@@ -140,6 +141,7 @@ def _work(task: Task, output: Output, stall: Stall) -> None:
     chunker = Chunker(ChunkRules(max_chunk_ms=task.max_chunk_ms))
     chunk_count = 0
     with Decoder(spool, DecodeLimits(max_duration_s=task.max_duration_s)) as decoder:
+        output.declared_ms = decoder.declared_ms
         for pcm in decoder:
             for chunk in chunker.feed(pcm, detector.feed(pcm).tolist()):
                 chunk_count += 1

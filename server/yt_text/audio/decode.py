@@ -89,6 +89,11 @@ class Decoder:
             yield bytes(block)
 
     @property
+    def declared_ms(self) -> int:
+        """How long the recording says it is; 0 if it does not say."""
+        return round(self._recording.declared_s * 1000)
+
+    @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is to be said of a recording that was decoded to its end."""
         found: list[Problem] = []

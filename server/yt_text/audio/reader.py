@@ -106,6 +106,8 @@ class AudioReader:
         self._header: dict[str, Any] | None = None
         self.decoded_ms = 0
         """How much of the recording is decoded by now; grows during silence too."""
+        self.declared_ms = 0
+        """How long the recording says it is; 0 before that is known and if it does not say."""
         self.summary: AudioSummary | None = None
         """Set at the end of the iteration."""
 
@@ -155,6 +157,7 @@ class AudioReader:
                         return records.read_chunk(header, payload)
                     case "progress":
                         self.decoded_ms = int(header["decoded_ms"])
+                        self.declared_ms = int(header["declared_ms"])
                     case "end":
                         self.decoded_ms = int(header["duration_ms"])
                         self.summary = AudioSummary(

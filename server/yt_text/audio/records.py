@@ -44,6 +44,11 @@ def read_chunk(header: Mapping[str, Any], pcm: bytes) -> Chunk:
     return Chunk(int(header["index"]), pieces, pcm, int(header["end"]))
 
 
+def progress_header(decoded_ms: int, declared_ms: int) -> dict[str, object]:
+    """Says how much is decoded, and how long the recording says it is; 0 if it does not say."""
+    return {"kind": "progress", "decoded_ms": decoded_ms, "declared_ms": declared_ms}
+
+
 def error_header(error: MediaError) -> dict[str, object]:
     """Describes an error that ends the work."""
     return {"kind": "error", "retryable": error.retryable, **_problem(error.problem)}
