@@ -326,13 +326,15 @@ async def test_a_wrong_upload_is_refused_and_leaves_nothing(
 
 async def test_an_upload_cut_off_leaves_nothing(stub: Any, tmp_path: Path) -> None:
     async def endless() -> AsyncGenerator[Any]:
-        yield piece(b"x" * 100_000, filename="a", size_bytes=10_000_000)
+        for _ in range(5):  # enough to be on the disk
+            yield piece(b"x" * 1_000_000, filename="a", size_bytes=10_000_000)
         await asyncio.sleep(600)
 
     call = stub.UploadMedia(endless())
     folder = tmp_path / "data" / "media"
-    while not list(folder.iterdir()):
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not list(folder.iterdir()):
+            await asyncio.sleep(0.01)
     call.cancel()
     async with asyncio.timeout(30):
         while list(folder.iterdir()):

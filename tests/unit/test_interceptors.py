@@ -46,7 +46,8 @@ class Failing(TranscriptionServiceServicer):
 
 @asynccontextmanager
 async def serving(**values: Any) -> AsyncGenerator[Any]:
-    guard = Guard(**{"max_calls": 100, "timeout_s": 30.0, **values})
+    limits: dict[str, Any] = {"max_calls": 100, "timeout_s": 30.0, **values}
+    guard = Guard(**limits)
     server = grpc.aio.server(interceptors=[CallLog(), guard])
     add_TranscriptionServiceServicer_to_server(cast(Any, Failing)(), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -138,7 +138,7 @@ async def _finish(
     transcript = transcript_value(await client.get_result(job.id), title or Path(source).name)
     form = FORMATS[format_name]
     if output:
-        name = f"{_file_name(title or Path(source).stem)}{form.extension}"
+        name = f"{_file_name(title if '://' in source and title else Path(source).stem)}{form.extension}"
         await asyncio.to_thread(_write, output, name, form.render(transcript))
     elif format_name != "txt":
         display.write(form.render(transcript))
