@@ -20,7 +20,7 @@ from tests.service import ServeProcess, config, finished
 from yt_text_client import Client, JobState
 
 HOURS = float(os.environ.get("BENCH_MEMORY_HOURS", "10"))
-SAMPLE_S = 0.5
+SAMPLE_S = 0.1
 
 
 class Peak(threading.Thread):

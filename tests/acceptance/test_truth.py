@@ -27,7 +27,7 @@ from tests.scoring import spoken
 from tests.service import config, finished, running
 from yt_text.audio.reader import AudioReader
 from yt_text.engines.catalog import load
-from yt_text.engines.engine import ChunkOptions
+from yt_text.engines.engine import SAMPLE_RATE, ChunkOptions
 from yt_text.intake.uploads import UploadLimits, UploadWriter
 from yt_text_client import Client, Job, JobState, Transcript, milliseconds, read_problem
 
@@ -54,8 +54,8 @@ def words_of(recording: Recording) -> list[str]:
     return [word.text for word in recording.words]
 
 
-async def chunk_by_chunk(path: Path, folder: Path) -> str:
-    """Transcribes a file's chunks one by one by hand: the same audio parts, the bare engine."""
+async def chunk_by_chunk(path: Path, folder: Path) -> tuple[str, list[float]]:
+    """Transcribes a file's chunks one by one by hand; returns the text and where they were cut, in seconds."""
     data = path.read_bytes()
     spool = folder / "by-hand"
     async with UploadWriter(spool, len(data), UploadLimits(1 << 32, 0)) as upload:
@@ -63,12 +63,14 @@ async def chunk_by_chunk(path: Path, folder: Path) -> str:
         await upload.finish()
     engine = load("whisper.cpp", str(MICRO), 1)
     texts: list[str] = []
+    cuts_s: list[float] = []
     async with AudioReader(spool, max_chunk_ms=engine.max_chunk_ms) as reader:
         async for chunk in reader:
             result = await asyncio.to_thread(engine.transcribe, chunk.pcm, ChunkOptions("en"), Event())
             texts += [segment.text for segment in result.segments]
+            cuts_s.append(chunk.end / SAMPLE_RATE)
     engine.close()
-    return " ".join(texts)
+    return " ".join(texts), cuts_s[:-1]
 
 
 def check_times(recording: Recording, transcript: Transcript) -> None:
@@ -87,11 +89,20 @@ async def test_ten_minutes_come_out_as_from_the_engine_by_hand(client: Client, t
     path = write(recording, tmp_path / "talk.mp3", codec="mp3")
     _, transcript = await transcribe(client, path, enable_word_offsets=True)
     ours = word_errors(words_of(recording), transcript.text)
-    by_hand = word_errors(words_of(recording), await chunk_by_chunk(path, tmp_path))
+    text, cuts_s = await chunk_by_chunk(path, tmp_path)
+    by_hand = word_errors(words_of(recording), text)
     assert by_hand < 0.15, "the model hears this recording"
     assert ours <= by_hand + WER_MARGIN
     assert abs(milliseconds(transcript.duration) - recording.duration_s * 1000) < 200
     check_times(recording, transcript)
+    heard = {ours for ours, _ in matches(words_of(recording), transcript.text.split())}
+    at_cuts = [
+        number
+        for number, word in enumerate(recording.words)
+        if any(word.start_s - 1 < cut_s < word.end_s + 1 for cut_s in cuts_s)
+    ]
+    assert len(at_cuts) > 20
+    assert len(heard.intersection(at_cuts)) > 0.85 * len(at_cuts), "words beside a cut are heard as others are"
     starts = [milliseconds(segment.start_offset) for segment in transcript.segments]
     assert starts == sorted(starts)
 
