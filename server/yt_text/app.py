@@ -3,11 +3,16 @@
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Self
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from yt_text import spool
 from yt_text.audio.reader import AudioLimits
@@ -24,7 +29,10 @@ from yt_text.store.store import Store
 from yt_text.worker import Worker, WorkerLimits
 
 UNUSED_UPLOAD_AGE = timedelta(days=1)
-"""An upload that no job used for so long is removed at the next start."""
+"""An upload that no job used for so long is removed."""
+CLEAN_INTERVAL = timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
 
 
 class DataDirectoryInUseError(Exception):
@@ -70,7 +78,10 @@ class App:
             self._pool,
             media_dir=self._media_dir,
             models=models,
-            audio_limits=AudioLimits(max_duration_s=settings.max_media_duration_s),
+            audio_limits=AudioLimits(
+                max_duration_s=settings.max_media_duration_s,
+                stall_s=max(300.0, settings.fetch_stall_s + 60),  # the fetch should be the one to say why
+            ),
             keep_media=settings.keep_media,
         )
         self._worker = Worker(
@@ -94,6 +105,7 @@ class App:
                 uploads=UploadLimits(settings.max_media_bytes, settings.min_free_disk_bytes),
                 watch_keepalive_s=settings.watch_keepalive_s,
                 allow_model_paths=settings.allow_model_paths,
+                upload_stall_s=settings.upload_stall_s,
             ),
         )
         self._server = RpcServer(
@@ -102,65 +114,89 @@ class App:
             max_calls=settings.max_concurrent_calls,
             call_timeout_s=settings.call_timeout_s,
         )
-        self._lock: int | None = None
+        self._started = AsyncExitStack()
         self.address = ""
         """Where gRPC listens, with the real port."""
 
     async def start(self) -> None:
-        """Starts every part; calls are taken when this returns.
+        """Starts every part; calls are taken when this returns. What was started is stopped if a part fails.
 
         Raises:
             DataDirectoryInUseError: another service runs on the same data directory.
             AddressInUseError: the address cannot be listened on.
         """
-        self._media_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._take_lock()
-        await self._store.open()
-        await self._remove_leftovers()
-        await self._fetcher.start()
-        await self._pool.start()
-        self.address = await self._server.start(self._settings.grpc_address)
-        await self._worker.start()
+        async with AsyncExitStack() as stack:
+            self._media_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.callback(os.close, _lock(self._settings.data_dir / "lock"))
+            if self._settings.database_url:
+                stack.callback(os.close, _lock(_beside(self._settings.database_url)))
+            stack.push_async_callback(self._store.close)
+            await self._store.open()
+            await self._remove_leftovers(timedelta(0))
+            stack.push_async_callback(self._fetcher.close)
+            await self._fetcher.start()
+            stack.push_async_callback(self._pool.close)
+            await self._pool.start()
+            stack.push_async_callback(self._server.stop, 1.0)
+            self.address = await self._server.start(self._settings.grpc_address)
+            stack.push_async_callback(self._worker.stop, self._settings.shutdown_grace_s)
+            await self._worker.start()
+            cleaning = asyncio.create_task(self._clean_for_ever())
+            stack.callback(cleaning.cancel)
+            stack.push_async_callback(self._server.drain)
+            self._started = stack.pop_all()
 
     async def stop(self) -> None:
         """Drains: no new jobs, running ones end within the grace time or stop at their checkpoint."""
-        await self._server.drain()
-        await self._worker.stop(self._settings.shutdown_grace_s)
-        await self._server.stop(1.0)
-        await self._pool.close()
-        await self._fetcher.close()
-        await self._store.close()
-        if self._lock is not None:
-            os.close(self._lock)
+        await self._started.aclose()
+
+    async def failed(self) -> None:
+        """Waits for ever, or until a part without which no job runs has ended by a fault."""
+        await self._worker.failed()
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            with contextlib.suppress(Exception):
-                await self.stop()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def _take_lock(self) -> None:
-        """One process a data directory: the in-memory queue knows only its own jobs."""
-        self._lock = os.open(self._settings.data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirectoryInUseError from None
+    async def _clean_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(CLEAN_INTERVAL.total_seconds())
+            try:
+                await self._remove_leftovers(CLEAN_INTERVAL)
+            except (SQLAlchemyError, OSError):
+                _log.exception("cleaning failed")
 
-    async def _remove_leftovers(self) -> None:
-        """Removes recordings that nothing will use: of jobs that were deleted, and uploads nobody used."""
-        await self._store.media.delete_unused(datetime.now(UTC) - UNUSED_UPLOAD_AGE)
-        known = await self._store.media.ids() | await self._store.jobs.ids()
-        await asyncio.to_thread(_remove_unknown, self._media_dir, known)
+    async def _remove_leftovers(self, untouched_for: timedelta) -> None:
+        """Removes recordings that nothing will use, except those that were touched of late."""
+        now = datetime.now(UTC)
+        await self._store.media.delete_unused(now - UNUSED_UPLOAD_AGE)
+        kept_for = timedelta(seconds=self._settings.keep_failed_media_s)
+        known = await self._store.media.ids() | await self._store.jobs.ids_with_media(ended_after=now - kept_for)
+        if self._settings.keep_media:
+            known |= await self._store.jobs.ids()
+        await asyncio.to_thread(_remove_unknown, self._media_dir, known, (now - untouched_for).timestamp())
 
 
-def _remove_unknown(folder: Path, known: set[str]) -> None:
+def _lock(path: Path) -> int:
+    """One process a data directory and a database: the in-memory queue knows only its own jobs."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise DataDirectoryInUseError from None
+    return descriptor
+
+
+def _beside(database_url: str) -> Path:
+    return Path(f"{make_url(database_url).database}.lock")
+
+
+def _remove_unknown(folder: Path, known: set[str], before_s: float) -> None:
     for path in folder.iterdir():
-        if path.name.partition(".")[0] not in known:
-            spool.remove(path)
+        with contextlib.suppress(FileNotFoundError):  # it went by itself
+            if path.name.partition(".")[0] not in known and path.stat().st_mtime <= before_s:
+                spool.remove(path)

@@ -1,4 +1,4 @@
-"""A job: one request to turn a recording into text. Pure values and the legal steps of its life."""
+"""A job: one request to turn a recording into text. Pure values and what follows from them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,15 +24,6 @@ class JobState(StrEnum):
 
 
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-STEPS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.CANCELLED}),
-    # RUNNING again: another worker takes over after the first one's lease ran out.
-    JobState.RUNNING: frozenset({JobState.RUNNING, JobState.QUEUED, *ENDED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset({JobState.QUEUED}),
-    JobState.CANCELLED: frozenset({JobState.QUEUED}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,14 @@ class Job:
     Attributes:
         url: as submitted; empty for an upload.
         media_id: the upload; empty for a URL.
+        model_sha256: of the model's file, as hex; empty if the model is not one file.
+        source_id: the identity of the recording's bytes; the checkpoint holds for these alone.
         next_chunk: the checkpoint: how many chunks of the recording are committed.
         segment_count: how many segments are committed.
         epoch: raised at each claim; a write with an older one changes nothing.
         failures: attempts that ended by an error that may pass.
+        attempt_time: when the present attempt began.
+        attempt_from_ms: how much of the recording was transcribed by then.
         duration_ms: length of the recording as decoded so far, or as the site says before that.
         retry_time: when the next attempt begins, while waiting after an error that may pass.
         revision: raised at every change; watchers compare it.
@@ -107,6 +102,8 @@ class Job:
     warnings: tuple[Problem, ...] = ()
     engine: str = ""
     model: str = ""
+    model_sha256: str = ""
+    source_id: int = 0
     language_code: str = ""
     language_confidence: float = 0.0
     segment_count: int = 0
@@ -115,6 +112,8 @@ class Job:
     failures: int = 0
     processing_ms: int = 0
     start_time: datetime | None = None
+    attempt_time: datetime | None = None
+    attempt_from_ms: int = 0
     end_time: datetime | None = None
     expire_time: datetime | None = None
     retry_time: datetime | None = None

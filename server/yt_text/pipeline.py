@@ -7,9 +7,8 @@ committed chunks goes on after them: the same sound gives the same chunks.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,7 +40,7 @@ class _Transcribed:
     """One chunk on its way through the pool."""
 
     chunk: Chunk
-    result: asyncio.Task[tuple[ChunkResult, int]]
+    result: asyncio.Task[ChunkResult]
 
 
 class Pipeline:
@@ -98,7 +97,11 @@ class Pipeline:
                 async with self._source(attempt, path, group):
                     info = await engine
                     attempt = await self._attempts.begin(
-                        attempt, engine=info.name, model=info.model, model_sha256=info.model_sha256
+                        attempt,
+                        engine=info.name,
+                        model=info.model,
+                        model_sha256=info.model_sha256,
+                        source_id=await asyncio.to_thread(spool.identity, path),
                     )
                     reader = AudioReader(
                         path,
@@ -150,18 +153,15 @@ class Pipeline:
                 await self._attempts.progress(attempt, fetched_bytes=now[0], total_bytes=now[1])
 
         written = (0, 0)
-        reporter = asyncio.create_task(report())
-        try:
+        async with asyncio.TaskGroup() as group:
+            reporter = group.create_task(report())
             await fetch.wait()
-            await write()
-        finally:
             reporter.cancel()
-            with suppress(asyncio.CancelledError):
-                await reporter
+        await write()
 
     async def _transcribe(self, attempt: Job, reader: AudioReader, spec: EngineSpec) -> Job:
         """Sends chunks to the pool and commits them in order. Returns the job as last committed."""
-        # As many chunks as there are engines, and one in hand, so that none waits for the next cut.
+        # Each engine has a chunk, and one or two wait, so that none waits for the next cut.
         sent: asyncio.Queue[_Transcribed | None] = asyncio.Queue(maxsize=self._pool.capacity)
         language = attempt.language_code or attempt.config.language_code
         known = asyncio.Event()
@@ -180,7 +180,7 @@ class Pipeline:
                     word_offsets=attempt.config.word_offsets,
                     prompt=attempt.config.prompt,
                 )
-                result = group.create_task(self._compute(spec, attempt.id, chunk, options))
+                result = group.create_task(self._pool.transcribe(spec, attempt.id, chunk.pcm, options))
                 await sent.put(_Transcribed(chunk, result))
                 # The language is heard once, in the first chunk, and holds for the rest.
                 await known.wait()
@@ -189,7 +189,7 @@ class Pipeline:
         async def commit() -> None:
             nonlocal attempt, language
             while entry := await sent.get():
-                result, elapsed_ms = await entry.result
+                result = await entry.result
                 segments = place(result.segments, entry.chunk.pieces)
                 if not attempt.config.word_offsets:
                     segments = [replace(segment, words=()) for segment in segments]
@@ -198,7 +198,7 @@ class Pipeline:
                     segments,
                     chunk=entry.chunk.index,
                     transcribed_ms=entry.chunk.end // SAMPLES_PER_MS,
-                    processing_ms=elapsed_ms,
+                    processing_ms=result.compute_ms,
                     language_code=attempt.language_code or result.language_code,
                     language_confidence=attempt.language_confidence or result.language_confidence,
                 )
@@ -210,13 +210,6 @@ class Pipeline:
             group.create_task(send(group))
             group.create_task(commit())
         return attempt
-
-    async def _compute(
-        self, spec: EngineSpec, job_id: str, chunk: Chunk, options: ChunkOptions
-    ) -> tuple[ChunkResult, int]:
-        began = time.monotonic()
-        result = await self._pool.transcribe(spec, job_id, chunk.pcm, options)
-        return result, round((time.monotonic() - began) * 1000)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pgqueuer import PgQueuer
     from pgqueuer.adapters.inmemory import InMemoryQueries
     from pgqueuer.models import Job as Ticket
+    from pgqueuer.types import JobId
 
 ENTRYPOINT = "transcribe"
 
@@ -35,11 +36,12 @@ class JobQueue:
         self._opening = asyncio.Lock()
         self._opened: tuple[PgQueuer, InMemoryQueries] | None = None
         self._stopped = False
+        self._tickets: dict[str, JobId] = {}
 
     async def put(self, job_id: str, *, priority: int = 0, delay_s: float = 0.0) -> None:
         """Adds a job; nothing happens if it is there already. A higher priority runs earlier."""
         _, queries = await self._open()
-        await queries.enqueue(
+        [ticket] = await queries.enqueue(
             ENTRYPOINT,
             job_id.encode(),
             priority=priority,
@@ -47,6 +49,15 @@ class JobQueue:
             dedupe_key=job_id,
             on_conflict="skip",
         )
+        if ticket is not None:
+            self._tickets[job_id] = ticket
+
+    async def put_again(self, job_id: str, *, priority: int = 0) -> None:
+        """Adds a job that begins anew; a ticket of its earlier life, perhaps one that waits, is taken out."""
+        _, queries = await self._open()
+        if ticket := self._tickets.pop(job_id, None):
+            await queries.mark_job_as_cancelled([ticket])
+        await self.put(job_id, priority=priority)
 
     async def put_all(self, jobs: Iterable[tuple[str, int, float]]) -> None:
         """Adds jobs given as id, priority and delay in seconds, and forgets what was logged of old ones."""
@@ -66,9 +77,12 @@ class JobQueue:
         from pgqueuer.errors import RetryRequested  # see _open
 
         async def handle(ticket: "Ticket") -> None:
-            delay_s = await work((ticket.payload or b"").decode())
+            job_id = (ticket.payload or b"").decode()
+            delay_s = await work(job_id)
             if delay_s is not None:
                 raise RetryRequested(timedelta(seconds=delay_s))
+            if self._tickets.get(job_id) == ticket.id:
+                del self._tickets[job_id]
 
         pgq.entrypoint(ENTRYPOINT, concurrency_limit=self._slots, accepts_context=False)(handle)
         if self._stopped:

@@ -70,7 +70,7 @@ class Settings:
     retry_max_s: float = _number(300, above=True)
     """Longest wait between attempts."""
     lease_seconds: float = _number(30, above=True)
-    """A worker that has not been heard for so long loses its job."""
+    """A worker that has not been heard for so long loses its job to another."""
     reconcile_s: float = _number(60, above=True)
     """How often the queue is compared with the job table."""
 
@@ -87,8 +87,12 @@ class Settings:
     """Longest download."""
     min_free_disk_bytes: int = _number(256 << 20)
     """Uploads and downloads stop before the disk is fuller than this."""
+    upload_stall_s: float = _number(60, above=True)
+    """An upload that brings nothing for so long is given up."""
     keep_media: bool = False
     """Keeps what was fetched after the job has succeeded."""
+    keep_failed_media_s: float = _number(24 * 3600)
+    """Keeps what was fetched for a failed or cancelled job so long; a later retry fetches it again."""
 
     # Engines
     model: str = ""
@@ -128,6 +132,8 @@ class Settings:
                 values[entry.name] = given[entry.name]
             elif text:
                 values[entry.name] = _value(entry.name, kinds[entry.name], text, entry.metadata)
+        if "database_url" in values and not values["database_url"].startswith("sqlite"):
+            raise SettingError(f"{PREFIX}DATABASE_URL must be a SQLite URL; others are not supported yet")
         return cls(**values)
 
     @property

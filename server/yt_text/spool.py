@@ -1,12 +1,13 @@
 """A recording on disk while it is still being fetched: one process appends, others read behind it.
 
-The bytes are in one file. Beside it, `<name>.state` holds four 64-bit numbers, mapped into memory by
+The bytes are in one file. Beside it, `<name>.state` holds five 64-bit numbers, mapped into memory by
 each process, so that a reader learns of new bytes without a message:
 
     prefix      bytes present from the beginning
     tail_start  start of a piece fetched ahead from the end, 0 if none; it reaches to `total`
     total       length of the whole recording, 0 if not known
     complete    1 when all bytes are there
+    identity    a random number, another one after each `restart`: the same identity, the same bytes
 
 A file whose index stands at its end (`moov` in MP4) can so be decoded while its middle is on its way.
 The state outlives the processes: a writer that opens an unfinished spool goes on after `prefix`. Who
@@ -17,19 +18,20 @@ the same recording, and the folder `<name>.fetch` for pieces on their way.
 import contextlib
 import mmap
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-_FIELDS = 4
+_FIELDS = 5
 _STATE_BYTES = 8 * _FIELDS
 _POLL_S = 0.01
 
 
 class _State:
-    """The four numbers. Each is written whole: an aligned 64-bit store."""
+    """The five numbers. Each is written whole: an aligned 64-bit store."""
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
@@ -96,6 +98,18 @@ def is_complete(path: Path) -> bool:
         state.close()
 
 
+def identity(path: Path) -> int:
+    """Returns the number that tells this recording's bytes from any others, in [1, 2**62]; 0 if there is no spool."""
+    try:
+        state = _State(state_path(path), writable=False)
+    except (FileNotFoundError, ValueError):
+        return 0
+    try:
+        return state.numbers[4]
+    finally:
+        state.close()
+
+
 class SpoolWriter:
     """The one writer of a spool.
 
@@ -106,8 +120,8 @@ class SpoolWriter:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._state = _State(state_path(path), writable=True)
-        # After a power cut the state may say more than the file holds.
-        if self.prefix > os.fstat(self._file).st_size:
+        # A new one; or, after a power cut, the state may say more than the file holds.
+        if not self._state.numbers[4] or self.prefix > os.fstat(self._file).st_size:
             self.restart()
 
     @property
@@ -145,7 +159,8 @@ class SpoolWriter:
 
     def restart(self) -> None:
         """Forgets all bytes, for a source that cannot be resumed."""
-        for number in range(_FIELDS):
+        self._state.numbers[4] = 1 + secrets.randbits(62)
+        for number in range(4):
             self._state.numbers[number] = 0
         os.ftruncate(self._file, 0)
 

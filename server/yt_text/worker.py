@@ -39,7 +39,7 @@ class WorkerLimits:
 
     def delay_s(self, failures: int) -> float:
         """Wait before the next attempt, after so many failed ones: doubling, spread by half each way."""
-        return min(self.retry_max_s, self.retry_base_s * 2 ** (failures - 1)) * random.uniform(0.5, 1.5)  # noqa: S311 - spreading load needs no secrecy
+        return min(self.retry_max_s, self.retry_base_s * 2 ** (failures - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - spreading load needs no secrecy
 
 
 class Worker:
@@ -58,6 +58,7 @@ class Worker:
         self._limits = limits
         self._attempts: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._cut = False
 
     async def start(self) -> None:
         """Refills the queue from the job table and begins to work."""
@@ -76,9 +77,16 @@ class Worker:
         self._queue.stop()
         done, _ = await asyncio.wait([running], timeout=grace_s)
         if not done:
+            self._cut = True  # for one that is just being claimed
             for attempt in list(self._attempts):
                 attempt.cancel()
-        await running
+        await asyncio.wait([running, healing])
+
+    async def failed(self) -> None:
+        """Waits for ever, or until the worker ends by a fault: then no job runs any more."""
+        await asyncio.wait(self._tasks[:1])
+        if error := self._tasks[0].exception():
+            _log.error("the worker ended by a fault", exc_info=error)
 
     async def reconcile(self) -> None:
         """Puts every job that has not ended into the queue; nothing happens for those already there."""
@@ -95,7 +103,11 @@ class Worker:
 
     async def _run(self, job_id: str) -> float | None:
         """Runs one attempt; returns seconds until the next, or None."""
-        attempt = await self._store.attempts.claim(job_id)
+        try:
+            attempt = await self._store.attempts.claim(job_id)
+        except SQLAlchemyError:
+            _log.exception("the job table cannot be written")
+            return self._limits.retry_base_s
         if attempt is None:
             return None
         logger = _JobLog(_log, {"job_id": job_id, "attempt": attempt.epoch})
@@ -103,6 +115,9 @@ class Worker:
             return await self._attempt(attempt, logger)
         except (LostError, RequestError):  # another worker has it, or it was deleted
             logger.info("attempt lost")
+        except SQLAlchemyError:
+            logger.exception("the job table cannot be written")
+            return self._limits.retry_base_s
         except asyncio.CancelledError:
             with suppress(LostError):
                 await self._store.attempts.release(attempt)
@@ -115,8 +130,13 @@ class Worker:
 
             async def until_cancelled() -> None:
                 # The first read is behind the subscription: no cancel falls between.
-                while not (await self._store.jobs.get(attempt.id)).cancel_requested:
-                    await changes.wait()
+                while True:
+                    try:
+                        if (await self._store.jobs.get(attempt.id)).cancel_requested:
+                            return
+                    except SQLAlchemyError:
+                        logger.exception("the job table cannot be read")
+                    await changes.wait(self._limits.reconcile_s)
 
             work = self._start(self._pipeline.run(attempt))
             watch = asyncio.create_task(until_cancelled())
@@ -158,13 +178,18 @@ class Worker:
             f"Attempt {failures} failed and the job is tried again: {problem.message}",
             {"cause": problem.reason.value, "failures": str(failures)},
         )
-        await self._store.attempts.retry_later(attempt, warning, delay_s)
+        waiting = await self._store.attempts.retry_later(attempt, warning, delay_s)
+        if waiting.cancel_requested:  # it came while the attempt failed
+            await self._store.jobs.cancel(attempt.id)
+            return None
         return delay_s
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._attempts.add(task)
         task.add_done_callback(self._attempts.discard)
+        if self._cut:
+            task.cancel()
         return task
 
     @staticmethod

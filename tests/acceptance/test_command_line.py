@@ -36,6 +36,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {
         **kept,
         "TMPDIR": str(scratch),
+        "YT_TEXT_DATA_DIR": str(scratch / "data"),
         "YT_TEXT_MODEL_DIR": str(tmp_path / "models"),
         "YT_TEXT_MODEL": str(MICRO),
         "YT_TEXT_ENGINE_PROCESSES": "1",
@@ -70,7 +71,7 @@ def words() -> list[str]:
 
 
 def left_behind(environment: dict[str, str]) -> list[str]:
-    return [path.name for path in Path(environment["TMPDIR"]).iterdir()]
+    return [path.name for path in Path(environment["TMPDIR"]).rglob("*") if path.name != "data"]
 
 
 def test_text_is_on_stdout_and_nothing_else(environment: dict[str, str], recording: Path) -> None:
@@ -121,6 +122,40 @@ def test_output_goes_to_a_file_or_into_a_directory(
     done = run(environment, "transcribe", recording, other, "-o", folder, "-f", "vtt")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["second talk.vtt", "talk.vtt"]
+
+
+def test_names_of_transcripts_are_not_used_twice_nor_too_long(
+    environment: dict[str, str], recording: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    other = tmp_path / "other"
+    for path in (folder, other):
+        path.mkdir()
+    (other / "talk.mp3").write_bytes(recording.read_bytes())
+    long = other / ("長" * 80 + ".mp3")
+    long.write_bytes(recording.read_bytes())
+    done = run(environment, "transcribe", recording, other / "talk.mp3", long, "-o", folder)
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in folder.iterdir())
+    assert names[:2] == ["talk (2).txt", "talk.txt"]
+    assert names[2].startswith("長" * 60)
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    environment: dict[str, str], recording: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "talk.txt").mkdir()
+    done = run(environment, "transcribe", recording, "-o", tmp_path / "taken")
+    assert done.returncode == 1
+    assert "cannot use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_demo_without_its_model_is_one_line(environment: dict[str, str]) -> None:
+    done = run(environment, "demo", "--model", "no-such-model")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

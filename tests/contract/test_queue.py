@@ -121,3 +121,21 @@ async def test_stop_waits_for_what_runs_and_hands_out_no_more() -> None:
     async with handing_out(queue, work):
         await until(lambda: seen == ["a"])
     assert (seen, ended) == (["a"], ["a"])
+
+
+async def test_a_job_that_begins_anew_does_not_wait_for_its_old_ticket() -> None:
+    queue, seen = JobQueue(slots=1), list[str]()
+
+    async def work(job_id: str) -> float | None:
+        seen.append(job_id)
+        return 600 if len(seen) == 1 else None
+
+    await queue.put("a")
+    async with handing_out(queue, work):
+        await until(lambda: seen == ["a"])
+        await asyncio.sleep(0.2)  # the ticket waits its ten minutes now
+        await queue.put("a")
+        await asyncio.sleep(0.3)
+        assert seen == ["a"]
+        await queue.put_again("a")
+        await until(lambda: seen == ["a", "a"])

@@ -4,7 +4,9 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -169,7 +171,7 @@ async def test_an_old_attempt_changes_nothing(store: Store) -> None:
     problem = Problem(Reason.INTERNAL, "x")
     for write in (
         lambda: commit(store, old, segments(1), 0),
-        lambda: store.attempts.begin(old, engine="e", model="m", model_sha256=""),
+        lambda: store.attempts.begin(old, engine="e", model="m", model_sha256="", source_id=1),
         lambda: store.attempts.describe(old, MediaInfo(title="t")),
         lambda: store.attempts.progress(old, fetched_bytes=1, total_bytes=2),
         lambda: store.attempts.warn(old, problem),
@@ -257,11 +259,56 @@ async def test_an_upload_is_orphaned_with_its_last_job(store: Store) -> None:
     await store.media.add(media)
     assert await store.media.get(media.id) == media
     first, second = [await submit(store, url="", media_id=media.id) for _ in range(2)]
+    for job in (first, second):
+        await store.jobs.cancel(job.id)
     assert (await store.jobs.delete(first.id))[1] is False
     assert (await store.jobs.delete(second.id))[1] is True
-    await store.media.delete(media.id)
     with pytest.raises(RequestError):
         await store.media.get(media.id)
+    with pytest.raises(RequestError) as caught:
+        await submit(store, url="", media_id=media.id)
+    assert caught.value.reason is Reason.MEDIA_NOT_FOUND
+
+
+async def test_a_job_that_has_not_ended_is_not_deleted(store: Store) -> None:
+    attempt = await claim(store, await submit(store))
+    with pytest.raises(RequestError):
+        await store.jobs.delete(attempt.id)
+    assert (await store.jobs.get(attempt.id)).state is JobState.RUNNING
+
+
+@pytest.mark.parametrize("change", ["engine", "model_sha256", "source_id"])
+async def test_a_checkpoint_holds_only_for_the_same_sound_and_engine(store: Store, change: str) -> None:
+    used: dict[str, Any] = {"engine": "e", "model": "m", "model_sha256": "a", "source_id": 5}
+    job = await submit(store)
+    attempt = await store.attempts.begin(await claim(store, job), **used)
+    await commit(store, attempt, segments(3), 0)
+    same = await store.attempts.begin(await claim(store, job), **used)
+    assert (same.next_chunk, same.segment_count, same.warnings) == (1, 3, ())
+    used[change] = 7 if change == "source_id" else "x"
+    other = await store.attempts.begin(await claim(store, job), **used)
+    assert (other.next_chunk, other.segment_count, other.language_code) == (0, 0, "")
+    assert [warning.reason for warning in other.warnings] == [Reason.ATTEMPT_FAILED]
+    assert await store.segments.read(job.id) == []
+    await commit(store, other, segments(1), 0)
+
+
+async def test_a_watcher_that_comes_after_another_left_sees_what_changed_meanwhile(store: Store) -> None:
+    job = await submit(store)
+    with store.changes.subscribe(job.id):
+        await store.snapshots.read(job.id, 0)
+    attempt = await claim(store, job)
+    with store.changes.subscribe(job.id):
+        assert (await store.snapshots.read(job.id, 0)).job.revision == attempt.revision
+
+
+async def test_media_is_kept_for_jobs_that_may_need_it(store: Store) -> None:
+    waiting, done, failed = [await submit(store) for _ in range(3)]
+    await store.attempts.succeed(await claim(store, done), duration_ms=1, warnings=[])
+    await store.attempts.fail(await claim(store, failed), Problem(Reason.INTERNAL, "x"))
+    now = datetime.now(UTC)
+    assert await store.jobs.ids_with_media(ended_after=now - timedelta(hours=1)) == {waiting.id, failed.id}
+    assert await store.jobs.ids_with_media(ended_after=now + timedelta(hours=1)) == {waiting.id}
 
 
 async def test_waiting_lists_open_jobs_running_first(store: Store) -> None:

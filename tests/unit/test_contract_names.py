@@ -3,7 +3,7 @@
 from dataclasses import fields
 
 from yt_text.errors import Reason
-from yt_text.job import ENDED, STEPS, JobState
+from yt_text.job import JobState
 from yt_text.rpc import translate
 from yt_text.rpc.statuses import CODES
 from yt_text.settings import Settings
@@ -26,13 +26,6 @@ def test_every_state_and_origin_is_in_the_contract() -> None:
     assert set(translate.STATES.values()) == set(job_pb2.JobState.values()) - {job_pb2.JOB_STATE_UNSPECIFIED}
     assert set(translate.ORIGINS) == set(TextOrigin)
     assert set(translate.ORIGINS.values()) == set(job_pb2.TextOrigin.values()) - {job_pb2.TEXT_ORIGIN_UNSPECIFIED}
-
-
-def test_only_a_retry_leads_out_of_an_end() -> None:
-    assert set(STEPS) == set(JobState)
-    for state in ENDED:
-        assert STEPS[state] <= {JobState.QUEUED}
-    assert STEPS[JobState.SUCCEEDED] == frozenset()
 
 
 def test_names_that_others_rely_on_are_settings() -> None:

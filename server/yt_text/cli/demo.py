@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from yt_text.cli import ending, logs
-from yt_text.cli.connect import connect
+from yt_text.cli.connect import connect, reporting
 from yt_text.cli.render import clock, describe
 from yt_text.settings import Settings
 from yt_text_client import JobState, TranscriptionConfig, has_ended, read_problem
@@ -80,7 +80,7 @@ def demo(
     os.environ.setdefault("YT_TEXT_ENGINE_PROCESSES", "1")
     settings = ending.read_settings(allowed_private_addresses=(ip_network("127.0.0.1/32"),))
     logs.configure(format_name="console", level="warning")
-    ending.run(_demo(str(Path(model).resolve()) if model and Path(model).is_file() else model, settings))
+    ending.run(reporting(_demo(str(Path(model).resolve()) if model and Path(model).is_file() else model, settings)))
 
 
 async def _demo(model: str, settings: Settings) -> int:

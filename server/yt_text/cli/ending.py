@@ -11,7 +11,7 @@ import typer
 
 from yt_text.settings import SettingError, Settings
 
-RECORDING_FAILED = 1
+RECORDING_FAILED = SERVICE_FAILED = 1
 WRONG_USAGE = 2
 NO_SERVICE = 3
 INTERRUPTED = 130
@@ -32,12 +32,12 @@ def read_settings(**given: object) -> Settings:
 
 
 def run(main: Coroutine[Any, Any, int]) -> NoReturn:
-    """Runs a command to its exit code. SIGINT and SIGTERM cancel it; it then cleans up."""
+    """Runs a command to its exit code. SIGINT, SIGTERM and a closed terminal cancel it; it then cleans up."""
 
     async def interruptible() -> int:
         task = asyncio.ensure_future(main)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel)
         try:
             return await task

@@ -1,7 +1,7 @@
 """`yt-text`: the commands.
 
-Exit codes: 0 all done; 1 a recording failed; 2 wrong usage; 3 the service cannot start or be reached;
-130 interrupted.
+Exit codes: 0 all done; 1 a recording, or the running service, failed; 2 wrong usage; 3 the service cannot
+start or be reached; 130 interrupted.
 """
 
 import sys

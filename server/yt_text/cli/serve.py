@@ -27,6 +27,8 @@ def serve(
 
 
 async def _serve(settings: Settings) -> int:
+    from sqlalchemy.exc import SQLAlchemyError  # `--help` should not wait for these
+
     from yt_text.app import App, DataDirectoryInUseError
     from yt_text.rpc.server import AddressInUseError
 
@@ -34,14 +36,9 @@ async def _serve(settings: Settings) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    app = App(settings)
     try:
-        async with App(settings) as app:
-            _log.info("ready", extra={"grpc_address": app.address, "start_s": round(time.monotonic() - BEGAN, 2)})
-            await stop.wait()
-            _log.info("stopping", extra={"grace_s": settings.shutdown_grace_s})
-            # A second signal ends it at once.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+        await app.start()
     except DataDirectoryInUseError:
         ending.fail(
             "another yt-text runs on this data directory. Stop it, or set YT_TEXT_DATA_DIR to another one.",
@@ -52,7 +49,19 @@ async def _serve(settings: Settings) -> int:
             f"cannot listen on {settings.grpc_address}. Is the port in use? Set YT_TEXT_GRPC_ADDRESS to another.",
             ending.NO_SERVICE,
         )
-    except OSError as error:
-        ending.fail(f"cannot use the data directory: {error.strerror}. Set YT_TEXT_DATA_DIR.", ending.NO_SERVICE)
+    except (OSError, SQLAlchemyError) as error:
+        why = error.strerror if isinstance(error, OSError) else "the database cannot be opened"
+        ending.fail(f"cannot use the data directory: {why}. Set YT_TEXT_DATA_DIR to another one.", ending.NO_SERVICE)
+    _log.info("ready", extra={"grpc_address": app.address, "start_s": round(time.monotonic() - BEGAN, 2)})
+    stopping = asyncio.create_task(stop.wait())
+    failing = asyncio.create_task(app.failed())
+    await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
+    failed = failing.done()
+    _log.info("stopping", extra={"grace_s": settings.shutdown_grace_s})
+    # A second signal ends it at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+    failing.cancel()
+    await app.stop()
     _log.info("stopped")
-    return 0
+    return ending.SERVICE_FAILED if failed else 0

@@ -2,17 +2,17 @@
 
 import asyncio
 import re
-import sys
 from contextlib import aclosing, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from yt_text.cli import ending, logs
-from yt_text.cli.connect import connect
+from yt_text.cli.connect import connect, reporting
 from yt_text.cli.render import Display
-from yt_text.formats import FORMATS
+from yt_text.formats import FORMATS, Format
 from yt_text.settings import Settings
 from yt_text.transcript import Segment, Transcript, Word
 from yt_text_client import (
@@ -20,7 +20,6 @@ from yt_text_client import (
     Job,
     JobState,
     TranscriptionConfig,
-    Unavailable,
     YtTextError,
     has_ended,
     milliseconds,
@@ -30,6 +29,7 @@ from yt_text_client import Transcript as TranscriptMessage
 
 FormatName = Literal["txt", "srt", "vtt", "json", "tsv", "md"]
 CANCEL_TIMEOUT_S = 3.0
+NAME_BYTES = 200
 
 
 def transcribe(
@@ -52,7 +52,7 @@ def transcribe(
     settings = ending.read_settings()
     logs.configure(format_name="console", level="warning")
     for source in sources:
-        if "://" not in source and not Path(source).is_file():
+        if not _is_url(source) and not Path(source).is_file():
             ending.fail(f"{source} is neither a file here nor a URL.", ending.WRONG_USAGE)
     if output and len(sources) > 1 and not output.is_dir():
         ending.fail("with several recordings --output must be a directory that exists.", ending.WRONG_USAGE)
@@ -66,7 +66,7 @@ def transcribe(
         enable_word_offsets=words,
         prompt=prompt,
     )
-    ending.run(_transcribe(sources, config, format_name, output, server, settings))
+    ending.run(reporting(_transcribe(sources, config, format_name, output, server, settings)))
 
 
 async def _transcribe(
@@ -77,97 +77,116 @@ async def _transcribe(
     server: str | None,
     settings: Settings,
 ) -> int:
-    code = 0
-    open_jobs: set[str] = set()
-    try:
-        with Display(live_text=output is None and format_name == "txt") as display:
-            async with connect(server, settings) as client:
-                try:
-                    jobs = [await _submit(client, source, config, display, open_jobs) for source in sources]
-                    for source, job in zip(sources, jobs, strict=True):
-                        if not await _finish(client, source, job, format_name, output, display, open_jobs):
-                            code = ending.RECORDING_FAILED
-                finally:
-                    await _cancel(client, open_jobs)
-    except Unavailable as error:
-        ending.fail(error.message, ending.NO_SERVICE)
-    except YtTextError as error:
-        ending.fail(error.message, ending.RECORDING_FAILED)
-    except BrokenPipeError:  # `| head`: nobody reads on
-        sys.stderr.close()
-        code = ending.INTERRUPTED
-    return code
+    with Display(live_text=output is None and format_name == "txt") as display:
+        async with connect(server, settings) as client:
+            run = _Run(client, display, FORMATS[format_name], output)
+            try:
+                jobs = [await run.submit(source, config) for source in sources]
+                succeeded = [await run.finish(source, job) for source, job in zip(sources, jobs, strict=True)]
+            finally:
+                await run.cancel_open()
+    return 0 if all(succeeded) else ending.RECORDING_FAILED
 
 
-async def _submit(
-    client: Client, source: str, config: TranscriptionConfig, display: Display, open_jobs: set[str]
-) -> Job:
-    display.begin(source)
-    if "://" in source:
-        job = await client.submit(source, config)
-    else:
-        job = await client.submit(await client.upload(Path(source), on_progress=display.uploaded), config)
-    open_jobs.add(job.id)
-    return job
+class _Run:
+    """The jobs of one command.
+
+    Args:
+        form: of the transcripts.
+        output: file or directory to write; None for stdout.
+    """
+
+    def __init__(self, client: Client, display: Display, form: Format, output: Path | None) -> None:
+        self._client = client
+        self._display = display
+        self._form = form
+        self._output = output
+        self._open: set[str] = set()
+        self._written: set[str] = set()
+
+    async def submit(self, source: str, config: TranscriptionConfig) -> Job:
+        """Submits a recording; a file is uploaded first."""
+        self._display.begin(source)
+        media = source if _is_url(source) else await self._client.upload(
+            Path(source), on_progress=self._display.uploaded
+        )  # fmt: skip
+        submitting = asyncio.ensure_future(self._client.submit(media, config))
+        try:
+            job = await asyncio.shield(submitting)
+        except asyncio.CancelledError:
+            # The service may have it already: learn its id, so that it is cancelled too.
+            with suppress(YtTextError, TimeoutError):
+                async with asyncio.timeout(CANCEL_TIMEOUT_S):
+                    self._open.add((await submitting).id)
+            raise
+        self._open.add(job.id)
+        return job
+
+    async def finish(self, source: str, job: Job) -> bool:
+        """Follows a job to its end and writes its transcript. Returns whether it succeeded."""
+        self._display.begin(source)
+        async with aclosing(self._client.watch(job.id)) as changes:
+            async for change in changes:
+                job = change.job or job
+                self._display.update(job, change.segments)
+        if has_ended(job):
+            self._open.discard(job.id)
+        for warning in job.warnings:
+            self._display.note(f"yt-text: note: {read_problem(warning).message}")
+        if job.state != JobState.SUCCEEDED:
+            message = read_problem(job.error).message if job.error else "The job was cancelled."
+            self._display.note(f"yt-text: {source}: {message}")
+            return False
+        if self._output is None and self._form is FORMATS["txt"]:
+            return True  # it was written as it came
+        title = job.media.title if job.media and _is_url(source) else ""
+        transcript = transcript_value(await self._client.get_result(job.id), title or Path(source).name)
+        text = await asyncio.to_thread(self._form.render, transcript)
+        if self._output is None:
+            self._display.write(text)
+        else:
+            await asyncio.to_thread(_write, self._output, self._new_name(title or Path(source).stem), text)
+        return True
+
+    async def cancel_open(self) -> None:
+        """Stops what still runs; a service that is gone has nothing to stop."""
+
+        async def cancel(job_id: str) -> None:
+            with suppress(YtTextError, TimeoutError):
+                async with asyncio.timeout(CANCEL_TIMEOUT_S):
+                    await self._client.cancel(job_id)
+
+        await asyncio.gather(*(cancel(job_id) for job_id in self._open))
+
+    def _new_name(self, title: str) -> str:
+        """A file's name that this command did not use yet."""
+        name = _file_name(title)
+        numbered = (f"{name} ({number})" for number in count(2))
+        free = next(name for name in chain([name], numbered) if name not in self._written)
+        self._written.add(free)
+        return free + self._form.extension
 
 
-async def _finish(
-    client: Client,
-    source: str,
-    job: Job,
-    format_name: str,
-    output: Path | None,
-    display: Display,
-    open_jobs: set[str],
-) -> bool:
-    """Follows a job to its end and writes its transcript. Returns whether it succeeded."""
-    display.begin(source)
-    async with aclosing(client.watch(job.id)) as changes:
-        async for change in changes:
-            job = change.job or job
-            display.update(job, change.segments)
-    if has_ended(job):
-        open_jobs.discard(job.id)
-    for warning in job.warnings:
-        display.note(f"yt-text: note: {read_problem(warning).message}")
-    if job.state != JobState.SUCCEEDED:
-        message = read_problem(job.error).message if job.error else "The job was cancelled."
-        display.note(f"yt-text: {source}: {message}")
-        return False
-    title = job.media.title if job.media else ""
-    transcript = transcript_value(await client.get_result(job.id), title or Path(source).name)
-    form = FORMATS[format_name]
-    if output:
-        name = f"{_file_name(title if '://' in source and title else Path(source).stem)}{form.extension}"
-        await asyncio.to_thread(_write, output, name, form.render(transcript))
-    elif format_name != "txt":
-        display.write(form.render(transcript))
-    return True
-
-
-async def _cancel(client: Client, job_ids: set[str]) -> None:
-    """Stops what still runs; a service that is gone has nothing to stop."""
-    for job_id in job_ids:
-        with suppress(YtTextError, TimeoutError):
-            async with asyncio.timeout(CANCEL_TIMEOUT_S):
-                await client.cancel(job_id)
+def _is_url(source: str) -> bool:
+    return "://" in source
 
 
 def _write(output: Path, name: str, text: str) -> None:
     """Writes a file, or one of that name in a directory: whole or not at all."""
     path = output / name if output.is_dir() else output
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name[:100]}.part")
     try:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    except OSError as error:
+    finally:
         temporary.unlink(missing_ok=True)
-        ending.fail(f"cannot write {path}: {error.strerror}.", ending.RECORDING_FAILED)
 
 
 def _file_name(title: str) -> str:
     """A title as a file's name on any system."""
-    return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', " ", title).strip(" .")[:120] or "transcript"
+    plain = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', " ", title).strip(" .")
+    # A name has at most 255 bytes, and a character up to four.
+    return plain.encode()[:NAME_BYTES].decode(errors="ignore").strip(" .") or "transcript"
 
 
 def transcript_value(message: TranscriptMessage, title: str) -> Transcript:

@@ -28,11 +28,15 @@ class ChunkOptions:
 
 @dataclass(frozen=True, slots=True)
 class ChunkResult:
-    """Segments of one chunk, in order, times in milliseconds from its start."""
+    """Segments of one chunk, in order, times in milliseconds from its start.
+
+    `compute_ms`, how long the engine took, is filled in by who calls it.
+    """
 
     segments: tuple[Segment, ...]
     language_code: str = ""
     language_confidence: float = 0.0
+    compute_ms: int = 0
 
 
 class Engine(Protocol):
@@ -57,7 +61,8 @@ class Engine(Protocol):
             cancel: when set, the computation stops soon; what is returned then means nothing.
 
         Raises:
-            EngineError: `LANGUAGE_NOT_SUPPORTED`, `OPTION_NOT_SUPPORTED`, `ENGINE_FAILED`.
+            EngineError: `INVALID_REQUEST`: the PCM is malformed or too long; `LANGUAGE_NOT_SUPPORTED`,
+                `OPTION_NOT_SUPPORTED`, `ENGINE_FAILED`.
         """
         ...
 

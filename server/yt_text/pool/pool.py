@@ -17,8 +17,10 @@ import asyncio
 import logging
 import re
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +215,9 @@ class EnginePool:
         work.tries += 1
         try:
             if not work.done.done():
-                work.succeed(await place.child.transcribe(pcm, options))
+                began_s = time.monotonic()
+                result = await place.child.transcribe(pcm, options)
+                work.succeed(replace(result, compute_ms=round((time.monotonic() - began_s) * 1000)))
         except EngineError as error:
             work.fail(error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the one who waits must hear of it

@@ -4,11 +4,11 @@ import asyncio
 import base64
 import binascii
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf import empty_pb2
@@ -35,9 +35,13 @@ from yt_text.v1.transcription_service_pb2_grpc import TranscriptionServiceServic
 # grpc's own class takes no type arguments when the program runs, only its stubs know them.
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+Message = TypeVar("Message")
+
 PAGE_SIZE = 50
 CANCEL_WAIT_S = 1.0
 """CancelJob answers when the computation has stopped, or after this."""
+DELETE_WAIT_S = 10.0
+"""How long DeleteJob waits for a job to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class ServiceLimits:
     uploads: UploadLimits
     watch_keepalive_s: float = 15.0
     allow_model_paths: bool = False
+    upload_stall_s: float = 60.0
 
 
 class TranscriptionService(TranscriptionServiceServicer):
@@ -89,17 +94,16 @@ class TranscriptionService(TranscriptionServiceServicer):
         # What no engine here can do is said at once, not when the job's turn comes.
         await asyncio.to_thread(catalog.choose, config, self._models.directory, self._models.default)
         url = self._check_url(request.url) if request.url else ""
-        title = (await self._store.media.get(request.media_id)).filename if request.media_id else ""
         submission = Submission(
             config=config,
             url=url,
             media_id=request.media_id,
-            title=title,
             request_id=request.request_id or None,
             priority=request.priority,
         )
-        job, new = await self._store.jobs.submit(submission)
-        if new:
+        job, _ = await self._store.jobs.submit(submission)
+        # Also for a call that is made again: the first may have been cut off before this line.
+        if not job.state.ended:
             await self._queue.put(job.id, priority=job.priority)
         return job
 
@@ -158,7 +162,8 @@ class TranscriptionService(TranscriptionServiceServicer):
                 state=job.state.value,
             )
         segments = await self._store.segments.read(job.id, limit=job.segment_count)
-        return translate.transcript_message(translate.transcript_value(job, segments))
+        # Ten hours with word times take most of a second: not on the event loop.
+        return await asyncio.to_thread(lambda: translate.transcript_message(translate.transcript_value(job, segments)))
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: "Context") -> job_pb2.Job:
         """Stops a job; waits a moment for its computation to be over."""
@@ -174,22 +179,21 @@ class TranscriptionService(TranscriptionServiceServicer):
     async def RetryJob(self, request: pb.RetryJobRequest, context: "Context") -> job_pb2.Job:
         """Puts a failed or cancelled job back in the queue."""
         job = await self._store.jobs.retry(request.job_id)
-        await self._queue.put(job.id, priority=job.priority)
+        await self._queue.put_again(job.id, priority=job.priority)
         return translate.job_message(job)
 
     async def DeleteJob(self, request: pb.DeleteJobRequest, context: "Context") -> empty_pb2.Empty:
         """Removes a job, its segments, and its recording if no other job has it."""
-        job = await self._cancel(request.job_id, CANCEL_WAIT_S)
-        job, orphaned = await self._store.jobs.delete(job.id)
-        if orphaned:
-            await self._store.media.delete(job.media_id)
-            spool.remove(self._media_dir / job.media_id)
-        spool.remove(self._media_dir / job.id)
+        await self._cancel(request.job_id, DELETE_WAIT_S)
+        job, orphaned = await self._store.jobs.delete(request.job_id)
+        for name in (job.id, job.media_id) if orphaned else (job.id,):
+            await asyncio.to_thread(spool.remove, self._media_dir / name)
         return empty_pb2.Empty()
 
     async def UploadMedia(self, request_iterator: AsyncIterator[pb.UploadMediaRequest], context: "Context") -> pb.Media:
         """Stores a recording; refuses one that is shorter or longer than it says."""
-        first = await anext(aiter(request_iterator), None)
+        messages = _in_time(request_iterator, self._limits.upload_stall_s)
+        first = await anext(messages, None)
         if first is None or not first.filename:
             raise RequestError(Reason.INVALID_REQUEST, "The first message must give the filename and size_bytes.")
         check(first)
@@ -199,7 +203,7 @@ class TranscriptionService(TranscriptionServiceServicer):
         media_id = str(uuid.uuid4())
         async with UploadWriter(self._media_dir / media_id, first.size_bytes, self._limits.uploads) as upload:
             await upload.write(first.content.data)
-            async for message in request_iterator:
+            async for message in messages:
                 await upload.write(message.content.data)
             stored = await upload.finish()
         media = Media(media_id, _shown_name(first.filename), stored.size_bytes, stored.sha256)
@@ -208,7 +212,7 @@ class TranscriptionService(TranscriptionServiceServicer):
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: "Context") -> pb.ListEnginesResponse:
         """Returns the engines, in the order in which `auto` tries them."""
-        engines = catalog.list_engines(self._models.directory)
+        engines = await asyncio.to_thread(catalog.list_engines, self._models.directory)
         return pb.ListEnginesResponse(engines=[translate.engine_message(engine) for engine in engines])
 
 
@@ -230,6 +234,22 @@ def _refuse_what_is_not_offered(request: pb.SubmitJobRequest, config: Config) ->
     for name, wanted in asked.items():
         if wanted:
             raise RequestError(Reason.NOT_IMPLEMENTED, f"This service does not offer {name} yet. Leave it out.")
+
+
+async def _in_time(messages: AsyncIterator[Message], stall_s: float) -> AsyncGenerator[Message]:
+    """Yields messages; raises when none comes for so long."""
+    iterator = aiter(messages)
+    while True:
+        try:
+            async with asyncio.timeout(stall_s):
+                message = await anext(iterator, None)
+        except TimeoutError:
+            raise RequestError(
+                Reason.UPLOAD_INCOMPLETE, "Nothing came for too long. Check the connection and send the file again."
+            ) from None
+        if message is None:
+            return
+        yield message
 
 
 def _is_name(model: str) -> bool:

@@ -113,12 +113,13 @@ def job_message(job: Job) -> job_pb2.Job:
 
 
 def _remaining(job: Job) -> duration_pb2.Duration | None:
-    """Time to the end at the speed so far; None while there is nothing to reckon from."""
-    done_ms, whole_ms = job.progress.transcribed_ms, job.media.duration_ms
-    if job.state is not JobState.RUNNING or job.start_time is None or not 0 < done_ms <= whole_ms:
+    """Time to the end at the speed of the attempt so far; None while there is nothing to reckon from."""
+    done_ms, whole_ms = job.progress.transcribed_ms - job.attempt_from_ms, job.media.duration_ms
+    left_ms = whole_ms - job.progress.transcribed_ms
+    if job.state is not JobState.RUNNING or job.attempt_time is None or done_ms <= 0 or left_ms < 0:
         return None
-    elapsed_ms = (datetime.now(UTC) - job.start_time).total_seconds() * 1000
-    return duration(round(elapsed_ms * (whole_ms - done_ms) / done_ms))
+    elapsed_ms = (datetime.now(UTC) - job.attempt_time).total_seconds() * 1000
+    return duration(round(elapsed_ms * left_ms / done_ms))
 
 
 def segment_message(index: int, segment: Segment) -> transcript_pb2.Segment:

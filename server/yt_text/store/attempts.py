@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from yt_text.errors import Problem
+from yt_text.errors import Problem, Reason
 from yt_text.job import Job, JobState, MediaInfo
 from yt_text.store.changes import Changes
 from yt_text.store.database import Database
@@ -21,6 +21,11 @@ from yt_text.store.tables import job, segment
 from yt_text.transcript import Segment
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
+
+ANEW = Problem(
+    Reason.ATTEMPT_FAILED,
+    "The recording or the engine is another one than in the attempt before, so the transcript began anew.",
+)
 
 
 class LostError(Exception):
@@ -72,6 +77,8 @@ class Attempts:
                 state=JobState.RUNNING.value,
                 epoch=job.c.epoch + 1,
                 start_time=sa.func.coalesce(job.c.start_time, sa.literal(now, job.c.start_time.type)),
+                attempt_time=now,
+                attempt_from_ms=job.c.transcribed_ms,
                 retry_time=None,
             )
         )
@@ -81,9 +88,33 @@ class Attempts:
             self._changes.notify(job_id)
         return value
 
-    async def begin(self, attempt: Job, *, engine: str, model: str, model_sha256: str) -> Job:
-        """Notes which engine and model the attempt uses."""
-        return await self._write(attempt, engine=engine, model=model, model_sha256=model_sha256)
+    async def begin(self, attempt: Job, *, engine: str, model: str, model_sha256: str, source_id: int) -> Job:
+        """Notes which engine, model and bytes the attempt uses.
+
+        What is committed holds only for the same ones. If they are others than in the attempt before, the
+        transcript begins anew, with a warning: half of one and half of another would be neither.
+        """
+        used: dict[str, Any] = {"engine": engine, "model": model, "model_sha256": model_sha256, "source_id": source_id}
+        before = (attempt.engine, attempt.model_sha256, attempt.source_id)
+        if attempt.next_chunk == 0 or before == (engine, model_sha256, source_id):
+            return await self._write(attempt, **used)
+        async with self._database.write() as connection:
+            warnings = await self._with_warnings(connection, attempt.id, [ANEW])
+            nothing = {
+                "next_chunk": 0,
+                "segment_count": 0,
+                "transcribed_ms": 0,
+                "attempt_from_ms": 0,
+                "processing_ms": 0,
+            }
+            unheard = {"language_code": "", "language_confidence": 0.0}
+            update = _fenced(attempt).values(**used, **nothing, **unheard, warnings=warnings)
+            value = await self._change(connection, update)
+            if value is None:
+                raise LostError
+            await connection.execute(sa.delete(segment).where(segment.c.job_id == attempt.id))
+        self._changes.notify(value.id)
+        return value
 
     async def describe(self, attempt: Job, media: MediaInfo) -> Job:
         """Notes what is known of the recording."""

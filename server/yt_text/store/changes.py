@@ -1,6 +1,7 @@
 """Wake-ups: tells those who wait that a job has changed. By level: what changed is read from the table."""
 
 import asyncio
+import itertools
 from collections import defaultdict
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,8 @@ class Changes:
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._versions: dict[str, int] = {}
+        # Over all jobs and never the same again: what was read for an earlier subscriber is not taken for new.
+        self._numbers = itertools.count(1)
 
     def subscribe(self, job_id: str) -> Subscription:
         """Returns a subscription to one job's changes."""
@@ -56,17 +59,18 @@ class Changes:
         """Says that a job has changed. Call it after the change is committed."""
         if job_id not in self._waiting:
             return
-        self._versions[job_id] = self._versions.get(job_id, 0) + 1
+        self._versions[job_id] = next(self._numbers)
         for subscription in self._waiting[job_id]:
             subscription.wake()
 
     def version(self, job_id: str) -> int:
-        """A number that grows with each change while somebody is subscribed."""
-        return self._versions.get(job_id, 0)
+        """A number that differs after each change, for those who are subscribed."""
+        return self._versions[job_id]
 
     def add(self, job_id: str, subscription: Subscription) -> None:
         """Called by a subscription."""
         self._waiting[job_id].add(subscription)
+        self._versions.setdefault(job_id, next(self._numbers))
 
     def discard(self, job_id: str, subscription: Subscription) -> None:
         """Called by a subscription."""
@@ -74,4 +78,4 @@ class Changes:
         waiting.discard(subscription)
         if not waiting:
             del self._waiting[job_id]
-            self._versions.pop(job_id, None)
+            del self._versions[job_id]

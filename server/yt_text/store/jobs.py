@@ -8,23 +8,23 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yt_text.errors import Reason, RequestError
-from yt_text.job import Config, Job, JobState
+from yt_text.job import ENDED, Config, Job, JobState
 from yt_text.store.changes import Changes
 from yt_text.store.database import Database
 from yt_text.store.rows import job_value
-from yt_text.store.tables import job, segment
+from yt_text.store.tables import job, media, segment
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client asks for; either `url` or `media_id` is set. `title`: of an upload, its name."""
+    """What a client asks for; either `url` or `media_id` is set."""
 
     config: Config
     url: str = ""
     media_id: str = ""
-    title: str = ""
     request_id: str | None = None
     priority: int = 0
 
@@ -61,7 +61,7 @@ class Jobs:
             The job, and whether it is new: the same `request_id` returns the job that it made before.
 
         Raises:
-            RequestError: `REQUEST_ID_REUSED`, `QUEUE_FULL`.
+            RequestError: `REQUEST_ID_REUSED`, `QUEUE_FULL`, `MEDIA_NOT_FOUND`.
         """
         now = datetime.now(UTC)
         async with self._database.write() as connection:
@@ -81,6 +81,7 @@ class Jobs:
                     f"{self._max_queued} jobs are waiting already. Try again later.",
                     retryable=True,
                 )
+            title = await _upload_name(connection, submission.media_id) if submission.media_id else ""
             insert = sa.insert(job).values(
                 id=str(uuid.uuid4()),
                 state=JobState.QUEUED.value,
@@ -90,7 +91,7 @@ class Jobs:
                 priority=submission.priority,
                 request_id=submission.request_id,
                 request_hash=submission.hash,
-                media={"title": submission.title} if submission.title else {},
+                media={"title": title} if title else {},
                 duration_ms=0,
                 transcribed_ms=0,
                 fetched_bytes=0,
@@ -99,6 +100,8 @@ class Jobs:
                 engine="",
                 model="",
                 model_sha256="",
+                source_id=0,
+                attempt_from_ms=0,
                 language_code="",
                 language_confidence=0.0,
                 segment_count=0,
@@ -158,6 +161,17 @@ class Jobs:
         async with self._database.read() as connection:
             return set(await connection.scalars(sa.select(job.c.id)))
 
+    async def ids_with_media(self, *, ended_after: datetime) -> set[str]:
+        """Returns the ids of jobs that may need what was fetched for them: open ones, and those that could be retried.
+
+        Args:
+            ended_after: a job that failed or was cancelled before fetches again when it is retried.
+        """
+        retryable = sa.and_(job.c.state.in_([JobState.FAILED, JobState.CANCELLED]), job.c.end_time > ended_after)
+        needed = sa.or_(job.c.state.in_([JobState.QUEUED, JobState.RUNNING]), retryable)
+        async with self._database.read() as connection:
+            return set(await connection.scalars(sa.select(job.c.id).where(needed)))
+
     async def cancel(self, job_id: str) -> Job:
         """Ends a job that waits; asks a running one to stop. One that has ended is returned as it is."""
         now = datetime.now(UTC)
@@ -213,20 +227,38 @@ class Jobs:
         return job_value(row)
 
     async def delete(self, job_id: str) -> tuple[Job, bool]:
-        """Deletes a job with its segments. It must have ended.
+        """Deletes an ended job with its segments, and its upload if no other job uses that.
 
         Returns:
-            The job as it was, and whether its upload is used by no other job.
+            The job as it was, and whether its upload was deleted with it.
+
+        Raises:
+            RequestError: `JOB_NOT_FOUND`; `DEADLINE_EXCEEDED`: it has not ended yet.
         """
         async with self._database.write() as connection:
-            row = (await connection.execute(sa.delete(job).where(job.c.id == job_id).returning(job))).one_or_none()
+            ended = sa.delete(job).where(job.c.id == job_id, job.c.state.in_(ENDED)).returning(job)
+            row = (await connection.execute(ended)).one_or_none()
             if row is None:
+                if await connection.scalar(sa.select(job.c.id).where(job.c.id == job_id)):
+                    raise RequestError(
+                        Reason.DEADLINE_EXCEEDED, "The job is still stopping. Try again in a moment.", retryable=True
+                    )
                 raise not_found()
             await connection.execute(sa.delete(segment).where(segment.c.job_id == job_id))
             others = sa.select(sa.func.count()).where(job.c.media_id == row.media_id)
             orphaned = bool(row.media_id) and not await connection.scalar(others)
+            if orphaned:
+                await connection.execute(sa.delete(media).where(media.c.id == row.media_id))
         self._changes.notify(job_id)
         return job_value(row), orphaned
+
+
+async def _upload_name(connection: AsyncConnection, media_id: str) -> str:
+    # In the transaction that makes the job: the upload cannot go in between.
+    name = await connection.scalar(sa.select(media.c.filename).where(media.c.id == media_id))
+    if name is None:
+        raise RequestError(Reason.MEDIA_NOT_FOUND, "There is no such upload. Upload the recording again.")
+    return name
 
 
 def _runs_before(value: Job) -> sa.ColumnElement[bool]:

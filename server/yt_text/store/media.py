@@ -40,11 +40,6 @@ class MediaTable:
             raise RequestError(Reason.MEDIA_NOT_FOUND, "There is no such upload. Upload the recording again.")
         return Media(row.id, row.filename, row.size_bytes, row.sha256)
 
-    async def delete(self, media_id: str) -> None:
-        """Forgets an upload."""
-        async with self._database.write() as connection:
-            await connection.execute(sa.delete(media).where(media.c.id == media_id))
-
     async def delete_unused(self, before: datetime) -> list[str]:
         """Forgets uploads from before a moment that no job uses; returns their ids."""
         used = sa.select(job.c.media_id).where(job.c.media_id != "")
