@@ -171,6 +171,9 @@ class EngineChild:
                 "OPENBLAS_NUM_THREADS": "1",
                 "GGML_NO_BACKTRACE": "1",  # ggml would start a debugger when it fails
                 "GRPC_VERBOSITY": "NONE",
+                # Large blocks, such as a chunk of sound, go back to the system when they are freed.
+                "MALLOC_ARENA_MAX": "2",
+                "MALLOC_MMAP_THRESHOLD_": str(128 << 10),
             },
         )
         process = self._process
