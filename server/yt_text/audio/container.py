@@ -112,7 +112,7 @@ def open_recording(source: Source) -> Recording:
         MediaError: `RECORDING_EMPTY`, `MEDIA_UNREADABLE`, `NO_AUDIO_TRACK`. What the source raises comes
             through.
     """
-    head = source.read(16)
+    head = _read(source, 16)
     if not head:
         raise MediaError(Reason.RECORDING_EMPTY, "The recording is empty: it has no bytes.")
     seeks = head[4:8] == b"ftyp" and _index_is_late(source)
@@ -174,6 +174,14 @@ def _open(source: object, probe_bytes: int, analyze_us: int) -> InputContainer:
     )
 
 
+def _read(source: Source, size: int) -> bytes:
+    """Reads `size` bytes, however few come at a time; fewer only at the end."""
+    data = bytearray()
+    while len(data) < size and (more := source.read(size - len(data))):
+        data += more
+    return bytes(data)
+
+
 def _declares_s(container: InputContainer, stream: AudioStream) -> tuple[float, float]:
     """How long a recording says it is, and how far from that is no surprise."""
     if stream.duration and stream.time_base:
@@ -198,10 +206,7 @@ def _mp3_declares_s(source: Source, head: bytes) -> float:
     else:
         return 0
     source.seek(0)
-    beginning = bytearray()
-    wanted = min(tag_bytes, _TAG_BYTES_MAX) + (16 << 10)
-    while len(beginning) < wanted and (more := source.read(wanted - len(beginning))):
-        beginning += more
+    beginning = _read(source, min(tag_bytes, _TAG_BYTES_MAX) + (16 << 10))
     try:
         with _open(BytesIO(beginning), *_PROBES[0]) as container:
             return (container.duration or 0) / 1e6 if container.format.name == "mp3" else 0
@@ -232,9 +237,7 @@ def _index_is_late(source: Source) -> bool:
     position = 0
     for _ in range(_BOXES_MAX):
         source.seek(position)
-        header = b""
-        while len(header) < 16 and (more := source.read(16 - len(header))):
-            header += more
+        header = _read(source, 16)
         size, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if size == 1:
             size = int.from_bytes(header[8:16], "big")
