@@ -6,7 +6,7 @@ import sys
 
 from benchmarks.table import Measure, show
 
-NAMES = ("startup", "overhead", "first_text", "fairness", "memory")
+NAMES = ("startup", "overhead", "first_text", "fairness", "memory", "gateway")
 
 
 def main() -> int:

@@ -26,8 +26,10 @@ from protovalidate._gen.buf.validate import validate_pb
 PROTO = Path(__file__).resolve().parent
 ROOT = PROTO.parent
 VALIDATE = "buf/validate/validate.proto"
+ERROR_DETAILS = "google/rpc/error_details.proto"  # in no message of ours: it travels in google.protobuf.Any
 SERVER = "server"
 CLIENT = "clients/python/yt_text_client/_generated"
+GATEWAY = "server/yt_text/v1/descriptors.binpb"
 
 GOOGLE_DIRS = [
     Path(status_pb2.__file__).parents[2],
@@ -43,6 +45,7 @@ GOOGLE_FILES = [
     "google/protobuf/empty.proto",
     "google/protobuf/field_mask.proto",
     "google/protobuf/timestamp.proto",
+    ERROR_DETAILS,
     "google/rpc/status.proto",
 ]
 
@@ -93,7 +96,7 @@ def build_image(proto_dir: Path, work: Path) -> Path:
     foreign.write_bytes(files.SerializeToString(deterministic=True))
     protoc(
         f"--descriptor_set_in={foreign}", "-I", proto_dir, "--include_imports", "--include_source_info",
-        f"--descriptor_set_out={image}", *own_files(proto_dir),
+        f"--descriptor_set_out={image}", *own_files(proto_dir), ERROR_DETAILS,
     )  # fmt: skip
     return image
 
@@ -110,8 +113,18 @@ def without_rules(image: Path) -> Path:
     return path
 
 
+def gateway_descriptors(image: Path) -> bytes:
+    """Returns what the gateway needs to write and read JSON, with the types of error details."""
+    wanted = image.with_name("gateway.binpb")
+    protoc(
+        f"--descriptor_set_in={without_rules(image)}", "--include_imports", f"--descriptor_set_out={wanted}",
+        *own_files(PROTO, "yt_text/v1"), ERROR_DETAILS,
+    )  # fmt: skip
+    return wanted.read_bytes()
+
+
 def generate(root: Path) -> None:
-    """Writes the server's stubs and the Python client's code below `root`."""
+    """Writes the server's stubs, the gateway's descriptors and the Python client's code below `root`."""
     with tempfile.TemporaryDirectory() as folder:
         image = build_image(PROTO, Path(folder))
         server, client = root / SERVER, root / CLIENT
@@ -133,6 +146,7 @@ def generate(root: Path) -> None:
         )
         for package in ("v1", "engine", "engine/v1"):
             (server / "yt_text" / package / "__init__.py").write_text('"""Generated from the contract."""\n')
+        (root / GATEWAY).write_bytes(gateway_descriptors(image))
         shutil.rmtree(client, ignore_errors=True)
         client.mkdir(parents=True)
         protoc(

@@ -9,12 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, cast
 
 import grpc
+import httpx
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -34,6 +35,8 @@ def settings(folder: Path, **values: Any) -> Settings:
         "model_dir": folder / "models",
         "model": str(MICRO),
         "grpc_address": "127.0.0.1:0",
+        "http_address": "127.0.0.1:0",
+        "gateway": False,
         "allowed_private_addresses": (LOOPBACK,),
         "engine_processes": 1,
         "engine_threads": 1,
@@ -68,6 +71,7 @@ class ServeProcess:
             "YT_TEXT_MODEL_DIR": str(folder / "models"),
             "YT_TEXT_MODEL": str(MICRO),
             "YT_TEXT_GRPC_ADDRESS": self.address,
+            "YT_TEXT_GATEWAY": "off",
             "YT_TEXT_ALLOWED_PRIVATE_ADDRESSES": "127.0.0.1/32",
             "YT_TEXT_ENGINE_PROCESSES": "1",
             "YT_TEXT_RETRY_BASE_S": "0.2",
@@ -108,6 +112,16 @@ class ServeProcess:
         assert self._process is not None
         return self._process
 
+    async def gateway_ready(self, address: str) -> None:
+        """Waits until its gateway says that the service takes jobs."""
+        async with httpx.AsyncClient() as client, asyncio.timeout(READY_S):
+            while True:
+                with suppress(httpx.HTTPError):
+                    if (await client.get(f"http://{address}/health/ready")).is_success:
+                        return
+                assert self.process.poll() is None, self.log()
+                await asyncio.sleep(0.02)
+
     def children(self) -> list[psutil.Process]:
         """All processes below it."""
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -146,6 +160,13 @@ class ServeProcess:
             self.kill()
         Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)
         Path(self._sockets).rmdir()
+
+
+def free_port() -> int:
+    """A port that is free now, for a service that must come back on it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import contextlib
 import fcntl
 import logging
 import os
+import shutil
+import tempfile
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from yt_text import spool
 from yt_text.audio.reader import AudioLimits
+from yt_text.gateway.config import GatewayConfig
+from yt_text.gateway.envoy import Gateway, GatewayMissingError
 from yt_text.intake.fetch import Fetcher, FetchLimits
 from yt_text.intake.links import check_url
 from yt_text.intake.uploads import UploadLimits
@@ -24,13 +28,17 @@ from yt_text.pool.pool import EnginePool, PoolLimits
 from yt_text.queue import JobQueue
 from yt_text.rpc.server import RpcServer
 from yt_text.rpc.transcription import ServiceLimits, TranscriptionService
-from yt_text.settings import Settings
+from yt_text.settings import CORES, Settings
+from yt_text.socket_folder import socket_folder
 from yt_text.store.store import Store
 from yt_text.worker import Worker, WorkerLimits
 
 UNUSED_UPLOAD_AGE = timedelta(days=1)
 """An upload that no job used for so long is removed."""
 CLEAN_INTERVAL = timedelta(hours=1)
+GATEWAY_THREADS_MAX = 4
+GATEWAY_GRACE_S = 2.0
+"""The server has ended its calls by then; this is for answers on their way."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +48,7 @@ class DataDirectoryInUseError(Exception):
 
 
 class App:
-    """The whole service in one process: gRPC server, worker, engines, on SQLite.
+    """The whole service in one process: gRPC server, worker, engines, on SQLite; the gateway as its child.
 
     Args:
         settings: everything it is told from outside.
@@ -51,7 +59,11 @@ class App:
         self._media_dir = settings.data_dir / "media"
         networks = settings.allowed_private_addresses
         models = Models(settings.model_dir, settings.model)
-        self._store = Store(settings.store_url, max_queued_jobs=settings.max_queued_jobs)
+        self._store = Store(
+            settings.store_url,
+            max_queued_jobs=settings.max_queued_jobs,
+            max_client_jobs=settings.max_jobs_per_client,
+        )
         self._queue = JobQueue(slots=settings.max_running_jobs, lease_s=settings.lease_seconds)
         self._fetcher = Fetcher(
             FetchLimits(
@@ -107,6 +119,8 @@ class App:
                 allow_model_paths=settings.allow_model_paths,
                 upload_stall_s=settings.upload_stall_s,
             ),
+            keep_fetched=settings.keep_media,
+            trusted_gateways=settings.trusted_gateways,
         )
         self._server = RpcServer(
             service,
@@ -117,19 +131,24 @@ class App:
         self._started = AsyncExitStack()
         self.address = ""
         """Where gRPC listens, with the real port."""
+        self.http_address = ""
+        """Where the gateway listens, with the real port; empty if there is none."""
 
     async def start(self) -> None:
         """Starts every part; calls are taken when this returns. What was started is stopped if a part fails.
 
         Raises:
             DataDirectoryInUseError: another service runs on the same data directory.
-            AddressInUseError: the address cannot be listened on.
+            AddressInUseError: the address for gRPC cannot be listened on.
+            GatewayError: the gateway cannot start; `GatewayAddressInUseError` is one.
         """
         async with AsyncExitStack() as stack:
             self._media_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             stack.callback(os.close, _lock(self._settings.data_dir / "lock"))
             if self._settings.database_url:
                 stack.callback(os.close, _lock(_beside(self._settings.database_url)))
+            # Sockets of a service that was killed here.
+            await asyncio.to_thread(shutil.rmtree, self._settings.data_dir / "run", ignore_errors=True)
             stack.push_async_callback(self._store.close)
             await self._store.open()
             await self._remove_leftovers(timedelta(0))
@@ -137,14 +156,38 @@ class App:
             await self._fetcher.start()
             stack.push_async_callback(self._pool.close)
             await self._pool.start()
+            door = await self._start_gateway(stack) if self._settings.gateway else None
             stack.push_async_callback(self._server.stop, 1.0)
-            self.address = await self._server.start(self._settings.grpc_address)
+            self.address = await self._server.start(self._settings.grpc_address, also=[door] if door else [])
             stack.push_async_callback(self._worker.stop, self._settings.shutdown_grace_s)
             await self._worker.start()
             cleaning = asyncio.create_task(self._clean_for_ever())
             stack.callback(cleaning.cancel)
-            stack.push_async_callback(self._server.drain)
+            stack.push_async_callback(self.drain)
             self._started = stack.pop_all()
+
+    async def _start_gateway(self, stack: AsyncExitStack) -> str | None:
+        """Starts the gateway; returns the address at which it looks for the server."""
+        run_dir = await asyncio.to_thread(socket_folder, self._settings.data_dir / "run", "gateway-12345678/envoy.sock")
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-", dir=run_dir))
+        door = f"unix:{folder}/grpc.sock"
+        gateway = Gateway(
+            gateway_config(self._settings, door),
+            Path(folder),
+            threads=self._settings.gateway_threads or min(CORES, GATEWAY_THREADS_MAX),
+        )
+        try:
+            await gateway.start()
+        except GatewayMissingError:
+            _log.warning("there is no Envoy for this system: gRPC only, without page and REST")
+            return None
+        stack.push_async_callback(gateway.stop, GATEWAY_GRACE_S)
+        self.http_address = gateway.address
+        return door
+
+    async def drain(self) -> None:
+        """Takes no new jobs from now on, and says so; those that are there go on."""
+        await self._server.drain()
 
     async def stop(self) -> None:
         """Drains: no new jobs, running ones end within the grace time or stop at their checkpoint."""
@@ -178,6 +221,23 @@ class App:
         if self._settings.keep_media:
             known |= await self._store.jobs.ids()
         await asyncio.to_thread(_remove_unknown, self._media_dir, known, (now - untouched_for).timestamp())
+
+
+def gateway_config(settings: Settings, *servers: str) -> GatewayConfig:
+    """What a gateway in front of these servers is told."""
+    return GatewayConfig(
+        listen=settings.http_address,
+        servers=servers,
+        cors_origins=settings.cors_origins,
+        trusted_proxy_hops=settings.trusted_proxy_hops,
+        submits_per_minute=settings.submits_per_minute,
+        max_upload_bytes=settings.max_media_bytes,
+        max_body_bytes=settings.max_body_bytes,
+        max_connections=settings.max_connections,
+        max_heap_bytes=settings.gateway_heap_bytes,
+        call_timeout_s=settings.call_timeout_s,
+        watch_idle_s=4 * settings.watch_keepalive_s + 30,
+    )
 
 
 def _lock(path: Path) -> int:

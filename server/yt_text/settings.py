@@ -6,6 +6,7 @@ Read by hand: pydantic-settings takes a quarter of a second to import, a quarter
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -17,6 +18,7 @@ from platformdirs import user_cache_path, user_data_path
 CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 PREFIX = "YT_TEXT_"
 Networks = tuple[IPv4Network | IPv6Network, ...]
+Origins = tuple[str, ...]
 
 
 class SettingError(ValueError):
@@ -53,6 +55,28 @@ class Settings:
     """Calls at once, watchers included; more are refused with RESOURCE_EXHAUSTED."""
     call_timeout_s: float = _number(60, above=True)
     """Longest time for a call that neither watches nor uploads."""
+    http_address: str = "127.0.0.1:8080"
+    """Where the gateway listens: page, REST, gRPC and gRPC-Web; `host:port` (port 0 picks one)."""
+    gateway: bool = True
+    """Runs the gateway beside the server."""
+    gateway_threads: int = _number(0)
+    """Threads of the gateway. 0: one a core, at most four."""
+    gateway_heap_bytes: int = _number(512 << 20, least=64 << 20)
+    """Memory of the gateway; near it new requests are refused."""
+    max_connections: int = _number(10_000, least=1)
+    """Connections to the gateway at once."""
+    max_body_bytes: int = _number(1 << 20, least=1_024)
+    """Largest body of a request to the gateway that is not an upload."""
+    cors_origins: Origins = ()
+    """Web origins whose pages may call the gateway, separated by commas, such as https://example.com."""
+    trusted_proxy_hops: int = _number(0)
+    """Proxies in front of the gateway that append to `x-forwarded-for`. One too many: clients choose their address."""
+    trusted_gateways: Networks = ()
+    """Networks of gateways on other machines: what they say of a client's address is believed."""
+    submits_per_minute: int = _number(10, least=1)
+    """Submits of one client through the gateway; more are refused with RATE_LIMITED."""
+    max_jobs_per_client: int = _number(3)
+    """Jobs of one client of the gateway that have not ended; more are refused with TOO_MANY_JOBS. 0: no limit."""
     watch_keepalive_s: float = _number(15, above=True)
     """A watcher of an unchanged job gets a message this often."""
     shutdown_grace_s: float = _number(10)
@@ -132,6 +156,8 @@ class Settings:
                 values[entry.name] = given[entry.name]
             elif text:
                 values[entry.name] = _value(entry.name, kinds[entry.name], text, entry.metadata)
+        if not _is_host_and_port(values.get("http_address", cls.http_address)):
+            raise SettingError(f"{PREFIX}HTTP_ADDRESS must be host:port, such as 127.0.0.1:8080")
         if "database_url" in values and not values["database_url"].startswith("sqlite"):
             raise SettingError(f"{PREFIX}DATABASE_URL must be a SQLite URL; others are not supported yet")
         return cls(**values)
@@ -170,6 +196,11 @@ def _value(name: str, kind: Any, text: str, rules: Mapping[str, Any]) -> Any:
     return value
 
 
+def _is_host_and_port(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and int(port) <= 65_535
+
+
 def _switch(text: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if text.lower() not in words:
@@ -181,11 +212,20 @@ def _networks(text: str) -> Networks:
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
+def _origins(text: str) -> Origins:
+    origins = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError(text)
+    return origins
+
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     bool: (_switch, "true or false"),
     int: (int, "a whole number"),
     float: (float, "a number"),
     str: (str, "a text"),
     Path: (lambda text: Path(text).expanduser(), "a path"),
+    Origins: (_origins, "origins separated by commas, such as https://example.com"),
     Networks: (_networks, "networks separated by commas, such as 192.168.1.0/24"),
 }

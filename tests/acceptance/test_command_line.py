@@ -305,7 +305,7 @@ def test_the_demo_shows_text_before_the_download_ends(environment: dict[str, str
 def test_two_services_do_not_share_a_data_directory(environment: dict[str, str], tmp_path: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ytt-", dir="/tmp") as sockets:
         more = {**environment, "YT_TEXT_DATA_DIR": str(tmp_path / "data"), "YT_TEXT_LOG_FORMAT": "json"}
-        serve = command("serve", "--grpc-address", f"unix:{sockets}/a")
+        serve = command("serve", "--grpc-address", f"unix:{sockets}/a", "--http-address", "127.0.0.1:0")
         with subprocess.Popen(serve, env=more, stderr=subprocess.PIPE, text=True) as first:
             assert first.stderr is not None
             line: Any = json.loads(first.stderr.readline())

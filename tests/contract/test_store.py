@@ -3,19 +3,17 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from yt_text.errors import Problem, Reason, RequestError
 from yt_text.job import Config, Job, JobState, MediaInfo
-from yt_text.store import tables
 from yt_text.store.attempts import LostError
-from yt_text.store.database import HEAD, MIGRATIONS, Database
 from yt_text.store.jobs import Submission
 from yt_text.store.media import Media
 from yt_text.store.store import Store
@@ -115,6 +113,112 @@ async def test_a_full_queue_takes_no_more(store: Store) -> None:
     assert caught.value.reason is Reason.QUEUE_FULL
     await claim(store, (await store.jobs.list(limit=1))[0])
     await submit(store)
+
+
+@pytest.fixture
+async def limited(url: str) -> AsyncGenerator[Store]:
+    """A store in which a client may have three unfinished jobs."""
+    store = Store(url, max_client_jobs=3)
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def refused(answer: Awaitable[object]) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        await answer
+    return caught.value
+
+
+async def end(store: Store, job: Job, how: JobState) -> None:
+    if how is JobState.CANCELLED:
+        await store.jobs.cancel(job.id)
+    elif how is JobState.FAILED:
+        await store.attempts.fail(await claim(store, job), Problem(Reason.INTERNAL, "x"))
+    else:
+        await store.attempts.succeed(await claim(store, job), duration_ms=1, warnings=[])
+
+
+async def test_a_client_has_no_more_unfinished_jobs_than_the_limit(limited: Store) -> None:
+    jobs = [await submit(limited, client="10.0.0.1") for _ in range(3)]
+    await claim(limited, jobs[0])  # a running job counts like a waiting one
+    error = await refused(submit(limited, client="10.0.0.1"))
+    assert (error.reason, error.retryable, error.metadata) == (Reason.TOO_MANY_JOBS, True, {"limit": "3"})
+    assert "cancel one" in error.message
+    assert await limited.jobs.ids() == {job.id for job in jobs}
+
+
+@pytest.mark.parametrize("how", [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED])
+async def test_an_ended_job_makes_room_for_one_more_of_its_client(limited: Store, how: JobState) -> None:
+    jobs = [await submit(limited, client="10.0.0.1") for _ in range(3)]
+    await end(limited, jobs[1], how)
+    await submit(limited, client="10.0.0.1")
+    assert (await refused(submit(limited, client="10.0.0.1"))).reason is Reason.TOO_MANY_JOBS
+
+
+async def test_a_running_job_that_was_asked_to_stop_counts_until_it_has(limited: Store) -> None:
+    job, *_ = [await submit(limited, client="10.0.0.1") for _ in range(3)]
+    attempt = await claim(limited, job)
+    await limited.jobs.cancel(job.id)
+    assert (await refused(submit(limited, client="10.0.0.1"))).reason is Reason.TOO_MANY_JOBS
+    await limited.attempts.cancel(attempt)
+    await submit(limited, client="10.0.0.1")
+
+
+async def test_the_limit_of_one_client_is_not_that_of_others(limited: Store) -> None:
+    for client in ["10.0.0.1", "10.0.0.2", "2001:db8::/64"]:
+        for _ in range(3):
+            await submit(limited, client=client)
+    for _ in range(5):
+        await submit(limited)  # no client, no limit
+    assert (await refused(submit(limited, client="10.0.0.2"))).reason is Reason.TOO_MANY_JOBS
+
+
+async def test_a_store_without_a_limit_refuses_no_client(store: Store) -> None:
+    for _ in range(10):
+        await submit(store, client="10.0.0.1")
+
+
+async def test_a_repeated_request_id_returns_its_job_also_at_the_limit(limited: Store) -> None:
+    first, *_ = requests = [
+        Submission(CONFIG, url="https://example.com/a", request_id=str(uuid.uuid4()), client="10.0.0.1")
+        for _ in range(3)
+    ]
+    job, *_ = [(await limited.jobs.submit(request))[0] for request in requests]
+    assert await limited.jobs.submit(first) == (job, False)
+    moved = replace(first, client="10.0.0.2")  # the client's address has changed: it is the same request
+    assert await limited.jobs.submit(moved) == (job, False)
+
+
+async def test_a_retried_job_counts_again_and_is_refused_at_the_limit(limited: Store) -> None:
+    failed, second, *_ = [await submit(limited, client="10.0.0.1") for _ in range(3)]
+    await end(limited, failed, JobState.FAILED)
+    before = await limited.jobs.get(failed.id)
+    await submit(limited, client="10.0.0.1")
+    error = await refused(limited.jobs.retry(failed.id))
+    assert (error.reason, error.retryable, error.metadata) == (Reason.TOO_MANY_JOBS, True, {"limit": "3"})
+    assert await limited.jobs.get(failed.id) == before
+    assert (await refused(limited.jobs.retry(second.id))).reason is Reason.JOB_NOT_RETRYABLE
+    await limited.jobs.cancel(second.id)
+    assert (await limited.jobs.retry(failed.id)).state is JobState.QUEUED
+    assert (await refused(submit(limited, client="10.0.0.1"))).reason is Reason.TOO_MANY_JOBS
+
+
+async def test_of_many_submits_at_once_as_many_come_in_as_the_limit_has_room_for(limited: Store, url: str) -> None:
+    """Also through a second store: what holds the limit is the database, not a lock in the process."""
+    other = Store(url, max_client_jobs=3)
+    await other.open()
+    for turn in range(10):
+        client = f"10.0.0.{turn}"
+        for _ in range(2):
+            await submit(limited, client=client)
+        answers = await asyncio.gather(
+            *(submit(store, client=client) for store in (limited, other)), return_exceptions=True
+        )
+        [error] = [answer for answer in answers if not isinstance(answer, Job)]
+        assert isinstance(error, RequestError)
+        assert error.reason is Reason.TOO_MANY_JOBS
+    await other.close()
 
 
 async def test_jobs_are_listed_newest_first_in_pages(store: Store) -> None:
@@ -405,20 +509,3 @@ async def test_captions_origin_survives(store: Store) -> None:
     config = Config(text_origin=TextOrigin.CAPTIONS)
     job, _ = await store.jobs.submit(Submission(config, url="https://example.com"))
     assert (await store.jobs.get(job.id)).config == config
-
-
-async def test_migrations_make_the_tables_that_the_code_names(url: str) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    database = Database(url)
-    await database.open()
-    async with database.read() as connection:
-        differences = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync), tables.metadata)
-        )
-        version = await connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    await database.close()
-    assert differences == []
-    assert version == HEAD == ScriptDirectory(str(MIGRATIONS)).get_current_head()

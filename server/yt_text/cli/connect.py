@@ -39,6 +39,7 @@ async def connect(server: str | None, settings: Settings) -> AsyncGenerator[Clie
             data_dir=Path(data),
             database_url="",
             grpc_address=f"unix:{sockets}/grpc",
+            gateway=False,
             shutdown_grace_s=0.0,
             allow_model_paths=True,  # the caller and the service are one person
         )

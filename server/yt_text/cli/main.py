@@ -9,7 +9,7 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("transcribe", "serve", "demo")
+COMMANDS = ("transcribe", "serve", "gateway", "demo")
 """Each is a function in a file of its name."""
 
 

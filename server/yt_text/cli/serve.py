@@ -1,4 +1,4 @@
-"""`yt-text serve`: gRPC server, worker and engines in one command."""
+"""`yt-text serve`: gateway, gRPC server, worker and engines in one command."""
 
 import asyncio
 import contextlib
@@ -24,9 +24,15 @@ def serve(
     grpc_address: Annotated[
         str | None, typer.Option("--grpc-address", help="Where gRPC listens. Default: YT_TEXT_GRPC_ADDRESS.")
     ] = None,
+    http_address: Annotated[
+        str | None,
+        typer.Option("--http-address", help="Where the page and REST listen. Default: YT_TEXT_HTTP_ADDRESS."),
+    ] = None,
+    no_gateway: Annotated[bool, typer.Option("--no-gateway", help="gRPC only, without page and REST.")] = False,
 ) -> None:
     """Runs the service until SIGTERM or Ctrl-C, then drains it."""
-    settings = ending.read_settings(**({"grpc_address": grpc_address} if grpc_address else {}))
+    given = {"grpc_address": grpc_address, "http_address": http_address, "gateway": False if no_gateway else None}
+    settings = ending.read_settings(**{name: value for name, value in given.items() if value is not None})
     logs.configure(format_name=settings.log_format, level=settings.log_level)
     _give_memory_back()
     raise typer.Exit(asyncio.run(_serve(settings)))
@@ -48,6 +54,7 @@ async def _serve(settings: Settings) -> int:
     from sqlalchemy.exc import SQLAlchemyError  # `--help` should not wait for these
 
     from yt_text.app import App, DataDirectoryInUseError
+    from yt_text.gateway.envoy import GatewayAddressInUseError, GatewayError
     from yt_text.rpc.server import AddressInUseError
 
     loop = asyncio.get_running_loop()
@@ -67,10 +74,19 @@ async def _serve(settings: Settings) -> int:
             f"cannot listen on {settings.grpc_address}. Is the port in use? Set YT_TEXT_GRPC_ADDRESS to another.",
             ending.NO_SERVICE,
         )
+    except GatewayAddressInUseError:
+        ending.fail(
+            f"cannot listen on {settings.http_address}. Is the port in use? Set YT_TEXT_HTTP_ADDRESS to another.",
+            ending.NO_SERVICE,
+        )
+    except GatewayError as error:
+        ending.fail(f"the gateway cannot start: {error}.", ending.NO_SERVICE)
     except (OSError, SQLAlchemyError) as error:
         why = error.strerror if isinstance(error, OSError) else "the database cannot be opened"
         ending.fail(f"cannot use the data directory: {why}. Set YT_TEXT_DATA_DIR to another one.", ending.NO_SERVICE)
-    _log.info("ready", extra={"grpc_address": app.address, "start_s": round(time.monotonic() - BEGAN, 2)})
+    started_s = round(time.monotonic() - BEGAN, 2)
+    page = f"http://{app.http_address}/" if app.http_address else ""
+    _log.info("ready", extra={"page": page, "grpc_address": app.address, "start_s": started_s})
     stopping = asyncio.create_task(stop.wait())
     failing = asyncio.create_task(app.failed())
     await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)

@@ -15,7 +15,6 @@ Nothing here polls: `_dispatch` runs whenever a chunk comes, a child comes free 
 
 import asyncio
 import logging
-import re
 import tempfile
 import time
 from collections import OrderedDict
@@ -30,16 +29,11 @@ from yt_text.pool.child import ChildLostError, EngineChild
 from yt_text.pool.line import Line
 from yt_text.pool.spec import EngineInfo, EngineSpec, PoolLimits
 from yt_text.pool.work import Place, Work
+from yt_text.socket_folder import socket_folder
 
 __all__ = ["EngineInfo", "EnginePool", "EngineSpec", "PoolLimits"]
 
-SOCKET_PATH_BYTES_MAX = 100
-"""A Unix socket's path must fit 104 bytes on some systems."""
-
 KNOWN_ENGINES_MAX = 100
-
-_PLAIN_PATH = re.compile(r"[\w/. -]+", re.ASCII)
-"""grpc takes addresses as URIs, in which other characters have a meaning."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +65,7 @@ class EnginePool:
 
     async def start(self) -> None:
         """Makes ready. Children start when there is work for them."""
-        self._socket_dir = await asyncio.to_thread(_socket_dir, self._run_dir)
+        self._socket_dir = await asyncio.to_thread(socket_folder, self._run_dir, "engine-12345678/socket")
         self._open = True
 
     async def close(self) -> None:
@@ -285,11 +279,3 @@ def _identity(spec: EngineSpec) -> tuple[EngineSpec, int, int]:
     except OSError:
         about = None
     return (spec, about.st_mtime_ns, about.st_size) if about else (spec, 0, 0)
-
-
-def _socket_dir(run_dir: Path) -> Path | None:
-    """The directory for sockets, made if it is not there; None for the system's temporary directory."""
-    run_dir = run_dir.absolute()
-    run_dir.mkdir(parents=True, exist_ok=True)
-    longest = f"{run_dir}/engine-12345678/socket"
-    return run_dir if len(longest) <= SOCKET_PATH_BYTES_MAX and _PLAIN_PATH.fullmatch(longest) else None

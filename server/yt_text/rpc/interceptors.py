@@ -14,16 +14,21 @@ from google.rpc import error_details_pb2
 
 from yt_text.errors import Problem, Reason, RequestError, YtTextError
 from yt_text.request_id import REQUEST_ID
+from yt_text.rpc.headers import Context
 from yt_text.rpc.statuses import CODES, status, trailers
 
 # grpc's own classes take no type arguments when the program runs, only its stubs know them.
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 Around: TypeAlias = "Callable[[Any, Context], AbstractAsyncContextManager[None]]"
 
 OWN = "/yt_text.v1."
 """Methods of our contract begin so; health and reflection pass untouched."""
+NEW_WORK = frozenset({"SubmitJob", "BatchSubmitJobs", "SubmitJobJson", "RetryJob", "UploadMedia"})
+"""What is refused while the service drains."""
+READINESS = "CheckReady"
+PROBES = frozenset({"CheckHealth", READINESS})
+"""Called every few seconds, and of interest only when they fail."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +81,7 @@ class Surrounding(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             stream = cast(Any, handler.unary_stream)
 
-            async def call_stream(request: Any, context: "Context") -> AsyncIterator[Any]:
+            async def call_stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 async with around(request, context):
                     async for message in stream(request, context):
                         yield message
@@ -85,7 +90,7 @@ class Surrounding(grpc.aio.ServerInterceptor):
         else:
             single = cast(Any, handler.stream_unary if handler.request_streaming else handler.unary_unary)
 
-            async def call_single(request: Any, context: "Context") -> Any:
+            async def call_single(request: Any, context: Context) -> Any:
                 async with around(request, context):
                     return await single(request, context)
 
@@ -110,17 +115,28 @@ class Guard(Surrounding):
         self._max_calls = max_calls
         self._timeout_s = timeout_s
         self._calls = 0
+        self._drains = False
+
+    def drain(self) -> None:
+        """From now on refuses what brings new work; everything else goes on."""
+        self._drains = True
 
     def around(self, method: str, *, unary: bool) -> "Around":
         """Returns what surrounds calls of a method."""
         timeout_s = self._timeout_s if unary else None
+        name = method.rpartition("/")[2]
+        needs_readiness = name in NEW_WORK or name == READINESS
 
         @asynccontextmanager
-        async def guarded(request: Any, context: "Context") -> AsyncGenerator[None]:
+        async def guarded(request: Any, context: Context) -> AsyncGenerator[None]:
             self._calls += 1
             try:
                 if self._calls > self._max_calls:
                     raise RequestError(Reason.OVERLOADED, "The service has too many calls at once. Try again soon.")
+                if self._drains and needs_readiness:
+                    raise RequestError(
+                        Reason.SHUTTING_DOWN, "The service is about to stop and takes no new work. Try again soon."
+                    )
                 if isinstance(request, Message):
                     check(request)
                 async with asyncio.timeout(timeout_s):
@@ -145,7 +161,9 @@ async def _report(context: Context, error: Exception) -> None:
         _log.error("call failed by a fault of the service", exc_info=error)
         problem = Problem(Reason.INTERNAL, "The service failed at this call. It has been noted in its log.")
     value = status(problem, error.violations if isinstance(error, ContractError) else None)
-    await context.abort(CODES[problem.reason], problem.message, trailers(value, problem))
+    entries = dict(trailers(value, problem))
+    entries.update(context.trailing_metadata() or ())  # what the method itself had to say goes before
+    await context.abort(CODES[problem.reason], problem.message, tuple(entries.items()))
 
 
 class CallLog(Surrounding):
@@ -156,7 +174,7 @@ class CallLog(Surrounding):
         name = method.rpartition("/")[2]
 
         @asynccontextmanager
-        async def logged(_: Any, context: "Context") -> AsyncGenerator[None]:
+        async def logged(_: Any, context: Context) -> AsyncGenerator[None]:
             began = time.monotonic()
             request_id = REQUEST_ID.set(uuid.uuid4().hex[:12])
             outcome = ""
@@ -169,7 +187,12 @@ class CallLog(Surrounding):
                 code: Any = context.code()
                 outcome = outcome or getattr(code, "name", "") or "OK"
                 elapsed_ms = round((time.monotonic() - began) * 1000, 1)
-                _log.info("call", extra={"method": name, "code": outcome, "ms": elapsed_ms})
+                quiet = name in PROBES and outcome == "OK"
+                _log.log(
+                    logging.DEBUG if quiet else logging.INFO,
+                    "call",
+                    extra={"method": name, "code": outcome, "ms": elapsed_ms},
+                )
                 with suppress(ValueError):  # a stream that was left is closed in another context
                     REQUEST_ID.reset(request_id)
 

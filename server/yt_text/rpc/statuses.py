@@ -5,6 +5,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from yt_text.errors import Problem, Reason
+from yt_text.rpc.headers import HTTP_STATUS
 
 DOMAIN = "yt-text"
 RETRY_AFTER_S = 5
@@ -28,6 +29,13 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.DEADLINE_EXCEEDED: Code.DEADLINE_EXCEEDED,
     Reason.INTERNAL: Code.INTERNAL,
     Reason.OVERLOADED: Code.RESOURCE_EXHAUSTED,
+    Reason.RATE_LIMITED: Code.RESOURCE_EXHAUSTED,
+    Reason.TOO_MANY_JOBS: Code.RESOURCE_EXHAUSTED,
+    Reason.PATH_NOT_FOUND: Code.NOT_FOUND,
+    Reason.REQUEST_TOO_LARGE: Code.INVALID_ARGUMENT,
+    Reason.SERVICE_UNREACHABLE: Code.UNAVAILABLE,
+    Reason.MEDIA_NOT_KEPT: Code.NOT_FOUND,
+    Reason.ORIGIN_NOT_ALLOWED: Code.PERMISSION_DENIED,
     Reason.URL_INVALID: Code.INVALID_ARGUMENT,
     Reason.ADDRESS_NOT_ALLOWED: Code.PERMISSION_DENIED,
     Reason.NO_MEDIA_FOUND: Code.NOT_FOUND,
@@ -64,8 +72,29 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.ATTEMPT_FAILED: Code.UNAVAILABLE,
 }
 
-BUSY = frozenset({Reason.QUEUE_FULL, Reason.OVERLOADED, Reason.SHUTTING_DOWN})
+BUSY = frozenset(
+    {
+        Reason.QUEUE_FULL,
+        Reason.OVERLOADED,
+        Reason.SHUTTING_DOWN,
+        Reason.RATE_LIMITED,
+        Reason.TOO_MANY_JOBS,
+        Reason.SERVICE_UNREACHABLE,
+    }
+)
 """Reasons that come with `RetryInfo`."""
+
+HTTP_STATUSES: dict[Reason, int] = {
+    Reason.RESULT_NOT_READY: 409,
+    Reason.JOB_NOT_RETRYABLE: 409,
+    Reason.UPLOAD_TOO_LARGE: 413,
+    Reason.REQUEST_TOO_LARGE: 413,
+    Reason.DISK_FULL: 507,
+    # 429 would say that this client asked too often.
+    Reason.QUEUE_FULL: 503,
+    Reason.OVERLOADED: 503,
+}
+"""What HTTP should say where the usual status for the code would mislead; for refused calls only."""
 
 
 def status(
@@ -96,6 +125,8 @@ def trailers(value: status_pb2.Status, problem: Problem) -> tuple[tuple[str, str
     entries: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", value.SerializeToString())]
     if problem.reason in BUSY:
         entries.append(("retry-after", str(RETRY_AFTER_S)))
+    if problem.reason in HTTP_STATUSES:
+        entries.append((HTTP_STATUS, str(HTTP_STATUSES[problem.reason])))
     return tuple(entries)
 
 

@@ -71,8 +71,8 @@ def config_value(message: job_pb2.TranscriptionConfig) -> Config:
     )
 
 
-def job_message(job: Job) -> job_pb2.Job:
-    """A job."""
+def job_message(job: Job, *, media_available: bool) -> job_pb2.Job:
+    """A job. `media_available`: its whole recording is kept."""
     return job_pb2.Job(
         id=job.id,
         state=STATES[job.state],
@@ -109,6 +109,7 @@ def job_message(job: Job) -> job_pb2.Job:
         retry_time=timestamp(job.retry_time),
         priority=job.priority,
         from_cache=job.from_cache,
+        media_available=media_available,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from yt_text.errors import Reason, RequestError
 from yt_text.job import ENDED, Config, Job, JobState
+from yt_text.store.attempts import OPEN
 from yt_text.store.changes import Changes
 from yt_text.store.database import Database
 from yt_text.store.rows import job_value
@@ -20,17 +21,22 @@ from yt_text.store.tables import job, media, segment
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What a client asks for; either `url` or `media_id` is set."""
+    """What a client asks for; either `url` or `media_id` is set.
+
+    Attributes:
+        client: who asks: an address or a network, at most 64 characters; empty for one without a limit.
+    """
 
     config: Config
     url: str = ""
     media_id: str = ""
     request_id: str | None = None
     priority: int = 0
+    client: str = ""
 
     @property
     def hash(self) -> str:
-        """Tells two requests with the same `request_id` apart."""
+        """Tells two requests with the same `request_id` apart, whoever sends them: an address may change."""
         values = json.dumps([self.url, self.media_id, asdict(self.config), self.priority], sort_keys=True)
         return hashlib.sha256(values.encode()).hexdigest()
 
@@ -47,12 +53,16 @@ class Jobs:
         database: where they are.
         changes: told of each change.
         max_queued: jobs that may wait.
+        max_client_jobs: unfinished jobs that one client may have at once; 0 means no limit.
     """
 
-    def __init__(self, database: Database, changes: Changes, *, max_queued: int = 1_000) -> None:
+    def __init__(
+        self, database: Database, changes: Changes, *, max_queued: int = 1_000, max_client_jobs: int = 0
+    ) -> None:
         self._database = database
         self._changes = changes
         self._max_queued = max_queued
+        self._max_client_jobs = max_client_jobs
 
     async def submit(self, submission: Submission) -> tuple[Job, bool]:
         """Stores a job; it is on the disk when this returns.
@@ -61,7 +71,7 @@ class Jobs:
             The job, and whether it is new: the same `request_id` returns the job that it made before.
 
         Raises:
-            RequestError: `REQUEST_ID_REUSED`, `QUEUE_FULL`, `MEDIA_NOT_FOUND`.
+            RequestError: `REQUEST_ID_REUSED`, `QUEUE_FULL`, `MEDIA_NOT_FOUND`, `TOO_MANY_JOBS`.
         """
         now = datetime.now(UTC)
         async with self._database.write() as connection:
@@ -89,6 +99,7 @@ class Jobs:
                 media_id=submission.media_id,
                 config=asdict(submission.config),
                 priority=submission.priority,
+                client=submission.client,
                 request_id=submission.request_id,
                 request_hash=submission.hash,
                 media={"title": title} if title else {},
@@ -116,6 +127,7 @@ class Jobs:
                 update_time=now,
             )
             row = (await connection.execute(insert.returning(job))).one()
+            await self._check_client(connection, submission.client)
         return job_value(row), True
 
     async def get(self, job_id: str) -> Job:
@@ -168,7 +180,7 @@ class Jobs:
             ended_after: a job that failed or was cancelled before fetches again when it is retried.
         """
         retryable = sa.and_(job.c.state.in_([JobState.FAILED, JobState.CANCELLED]), job.c.end_time > ended_after)
-        needed = sa.or_(job.c.state.in_([JobState.QUEUED, JobState.RUNNING]), retryable)
+        needed = sa.or_(job.c.state.in_(OPEN), retryable)
         async with self._database.read() as connection:
             return set(await connection.scalars(sa.select(job.c.id).where(needed)))
 
@@ -195,7 +207,7 @@ class Jobs:
         """Puts a failed or cancelled job back in the queue, with its options and what is committed.
 
         Raises:
-            RequestError: `JOB_NOT_FOUND`, `JOB_NOT_RETRYABLE`.
+            RequestError: `JOB_NOT_FOUND`, `JOB_NOT_RETRYABLE`, `TOO_MANY_JOBS`.
         """
         async with self._database.write() as connection:
             update = (
@@ -216,6 +228,8 @@ class Jobs:
                 .returning(job)
             )
             row = (await connection.execute(update)).one_or_none()
+            if row:
+                await self._check_client(connection, row.client)
         if row is None:
             state = (await self.get(job_id)).state
             raise RequestError(
@@ -251,6 +265,22 @@ class Jobs:
                 await connection.execute(sa.delete(media).where(media.c.id == row.media_id))
         self._changes.notify(job_id)
         return job_value(row), orphaned
+
+    async def _check_client(self, connection: AsyncConnection, client: str) -> None:
+        # After the write that adds a job, which the error takes back: that write holds the database's lock,
+        # so nobody else can add one between this count and the commit.
+        limit = self._max_client_jobs
+        if not client or not limit:
+            return
+        unfinished = sa.select(sa.func.count()).where(job.c.client == client, job.c.state.in_(OPEN))
+        if (await connection.scalar(unfinished) or 0) > limit:
+            raise RequestError(
+                Reason.TOO_MANY_JOBS,
+                f"You have as many unfinished jobs as you may have at once ({limit}). "
+                "Wait until one ends, or cancel one, and try again.",
+                retryable=True,
+                limit=str(limit),
+            )
 
 
 async def _upload_name(connection: AsyncConnection, media_id: str) -> str:

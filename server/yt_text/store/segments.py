@@ -32,7 +32,7 @@ class Segments:
             return [segment_value(row) for row in await connection.execute(query)]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Snapshot:
     """A job at one moment, and its segments from `start` on (at most a page of them)."""
 

@@ -14,12 +14,13 @@ class Store:
     Args:
         url: SQLAlchemy's, with an async driver.
         max_queued_jobs: jobs that may wait.
+        max_client_jobs: unfinished jobs that one client may have at once; 0 means no limit.
     """
 
-    def __init__(self, url: str, *, max_queued_jobs: int = 1_000) -> None:
+    def __init__(self, url: str, *, max_queued_jobs: int = 1_000, max_client_jobs: int = 0) -> None:
         self._database = Database(url)
         self.changes = Changes()
-        self.jobs = Jobs(self._database, self.changes, max_queued=max_queued_jobs)
+        self.jobs = Jobs(self._database, self.changes, max_queued=max_queued_jobs, max_client_jobs=max_client_jobs)
         self.attempts = Attempts(self._database, self.changes)
         self.segments = Segments(self._database)
         self.snapshots = Snapshots(self.jobs, self.segments, self.changes)

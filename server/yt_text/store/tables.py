@@ -87,9 +87,12 @@ job = Table(
     Column("end_time", Time),
     Column("expire_time", Time),
     Column("retry_time", Time),
+    Column("client", String(64), nullable=False, server_default=""),
     # ListJobs reads newest first; the reconciler and the queue's position read by state.
     Index("ix_job_create_time_id", "create_time", "id"),
     Index("ix_job_state_priority_create_time", "state", "priority", "create_time"),
+    # A client's unfinished jobs are counted inside the transaction that adds one.
+    Index("ix_job_client_state", "client", "state"),
 )
 
 segment = Table(

@@ -54,6 +54,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """A fault of the service; the log has more under the request's id."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 15
     """Too many calls at once; back off and repeat."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 16
+    """Too many requests of one client in a short time; `retry-after` says when to
+    come back.
+    """
+    ERROR_REASON_TOO_MANY_JOBS: _ErrorReason.ValueType  # 17
+    """The client has too many jobs that have not ended; wait for one, or cancel
+    one.
+    """
+    ERROR_REASON_PATH_NOT_FOUND: _ErrorReason.ValueType  # 18
+    """There is nothing at this path of the HTTP interface."""
+    ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 19
+    """The request, its headers or its body, is larger than is taken."""
+    ERROR_REASON_SERVICE_UNREACHABLE: _ErrorReason.ValueType  # 20
+    """The gateway cannot reach the service; try again in a moment."""
+    ERROR_REASON_MEDIA_NOT_KEPT: _ErrorReason.ValueType  # 21
+    """The recording is not kept."""
+    ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 22
+    """A web page of an origin that may not call acts through its visitor's browser."""
     ERROR_REASON_URL_INVALID: _ErrorReason.ValueType  # 30
     """The URL is not an http or https URL that can be read."""
     ERROR_REASON_ADDRESS_NOT_ALLOWED: _ErrorReason.ValueType  # 31
@@ -163,6 +181,24 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 14
 """A fault of the service; the log has more under the request's id."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 15
 """Too many calls at once; back off and repeat."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 16
+"""Too many requests of one client in a short time; `retry-after` says when to
+come back.
+"""
+ERROR_REASON_TOO_MANY_JOBS: ErrorReason.ValueType  # 17
+"""The client has too many jobs that have not ended; wait for one, or cancel
+one.
+"""
+ERROR_REASON_PATH_NOT_FOUND: ErrorReason.ValueType  # 18
+"""There is nothing at this path of the HTTP interface."""
+ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 19
+"""The request, its headers or its body, is larger than is taken."""
+ERROR_REASON_SERVICE_UNREACHABLE: ErrorReason.ValueType  # 20
+"""The gateway cannot reach the service; try again in a moment."""
+ERROR_REASON_MEDIA_NOT_KEPT: ErrorReason.ValueType  # 21
+"""The recording is not kept."""
+ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 22
+"""A web page of an origin that may not call acts through its visitor's browser."""
 ERROR_REASON_URL_INVALID: ErrorReason.ValueType  # 30
 """The URL is not an http or https URL that can be read."""
 ERROR_REASON_ADDRESS_NOT_ALLOWED: ErrorReason.ValueType  # 31

@@ -117,6 +117,7 @@ class Job(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     FROM_CACHE_FIELD_NUMBER: _builtins.int
     RETRY_TIME_FIELD_NUMBER: _builtins.int
+    MEDIA_AVAILABLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Server-assigned UUID."""
     state: Global___JobState.ValueType
@@ -137,6 +138,10 @@ class Job(_message.Message):
     """Higher runs earlier."""
     from_cache: _builtins.bool
     """The transcript came from an earlier job with the same recording and config."""
+    media_available: _builtins.bool
+    """The whole recording is kept and can be played: `/api/jobs/{id}/media`
+    through the gateway.
+    """
     @_builtins.property
     def config(self) -> Global___TranscriptionConfig:
         """As submitted, with every default filled in."""
@@ -209,10 +214,11 @@ class Job(_message.Message):
         priority: _builtins.int = ...,
         from_cache: _builtins.bool = ...,
         retry_time: _timestamp_pb2.Timestamp | None = ...,
+        media_available: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "expire_time", b"expire_time", "media", b"media", "progress", b"progress", "retry_time", b"retry_time", "start_time", b"start_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "engine", b"engine", "error", b"error", "expire_time", b"expire_time", "from_cache", b"from_cache", "id", b"id", "media", b"media", "media_id", b"media_id", "model", b"model", "priority", b"priority", "progress", b"progress", "retry_time", b"retry_time", "segment_count", b"segment_count", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "url", b"url", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "config", b"config", "create_time", b"create_time", "end_time", b"end_time", "engine", b"engine", "error", b"error", "expire_time", b"expire_time", "from_cache", b"from_cache", "id", b"id", "media", b"media", "media_available", b"media_available", "media_id", b"media_id", "model", b"model", "priority", b"priority", "progress", b"progress", "retry_time", b"retry_time", "segment_count", b"segment_count", "start_time", b"start_time", "state", b"state", "update_time", b"update_time", "url", b"url", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

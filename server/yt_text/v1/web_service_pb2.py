@@ -24,10 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from yt_text.v1 import job_pb2 as yt__text_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cyt_text/v1/web_service.proto\x12\nyt_text.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"r\n\x16StreamJobEventsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\x37\n\x13start_segment_index\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x11startSegmentIndex\"w\n\x17\x45xportTranscriptRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12;\n\x06\x66ormat\x18\x02 \x01(\tB#\xbaH r\x1eR\x03txtR\x03srtR\x03vttR\x04jsonR\x03tsvR\x02mdR\x06\x66ormat2\x91\x02\n\nWebService\x12\x85\x01\n\x0fStreamJobEvents\x12\".yt_text.v1.StreamJobEventsRequest\x1a\x14.google.api.HttpBody\"6\x82\xd3\xe4\x93\x02\x30\x12\x19/api/jobs/{job_id}/eventsZ\x13\x12\x11/ws/jobs/{job_id}0\x01\x12{\n\x10\x45xportTranscript\x12#.yt_text.v1.ExportTranscriptRequest\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\x12\"/api/jobs/{job_id}/result/{format}0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cyt_text/v1/web_service.proto\x12\nyt_text.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/httpbody.proto\x1a\x14yt_text/v1/job.proto\"F\n\x14SubmitJobJsonRequest\x12.\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyR\x07\x63ontent\"r\n\x16StreamJobEventsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\x37\n\x13start_segment_index\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x11startSegmentIndex\"\x95\x01\n\x17\x45xportTranscriptRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12;\n\x06\x66ormat\x18\x02 \x01(\tB#\xbaH r\x1eR\x03txtR\x03srtR\x03vttR\x04jsonR\x03tsvR\x02mdR\x06\x66ormat\x12\x1c\n\x06inline\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x06inline\"9\n\x16GetMediaContentRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\"\x14\n\x12\x43heckHealthRequest\"\x13\n\x11\x43heckReadyRequest\" \n\x06Health\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status2\x94\x05\n\nWebService\x12\x64\n\rSubmitJobJson\x12 .yt_text.v1.SubmitJobJsonRequest\x1a\x0f.yt_text.v1.Job\" \x82\xd3\xe4\x93\x02\x1a\"\x0f/api/transcribe:\x07\x63ontent\x12\x85\x01\n\x0fStreamJobEvents\x12\".yt_text.v1.StreamJobEventsRequest\x1a\x14.google.api.HttpBody\"6\x82\xd3\xe4\x93\x02\x30\x12\x19/api/jobs/{job_id}/eventsZ\x13\x12\x11/ws/jobs/{job_id}0\x01\x12{\n\x10\x45xportTranscript\x12#.yt_text.v1.ExportTranscriptRequest\x1a\x14.google.api.HttpBody\"*\x82\xd3\xe4\x93\x02$\x12\"/api/jobs/{job_id}/result/{format}0\x01\x12o\n\x0fGetMediaContent\x12\".yt_text.v1.GetMediaContentRequest\x1a\x14.google.api.HttpBody\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/jobs/{job_id}/media0\x01\x12R\n\x0b\x43heckHealth\x12\x1e.yt_text.v1.CheckHealthRequest\x1a\x12.yt_text.v1.Health\"\x0f\x82\xd3\xe4\x93\x02\t\x12\x07/health\x12V\n\nCheckReady\x12\x1d.yt_text.v1.CheckReadyRequest\x1a\x12.yt_text.v1.Health\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/health/readyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,14 +44,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTTRANSCRIPTREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EXPORTTRANSCRIPTREQUEST'].fields_by_name['format']._loaded_options = None
   _globals['_EXPORTTRANSCRIPTREQUEST'].fields_by_name['format']._serialized_options = b'\272H r\036R\003txtR\003srtR\003vttR\004jsonR\003tsvR\002md'
+  _globals['_EXPORTTRANSCRIPTREQUEST'].fields_by_name['inline']._loaded_options = None
+  _globals['_EXPORTTRANSCRIPTREQUEST'].fields_by_name['inline']._serialized_options = b'\342A\001\001'
+  _globals['_GETMEDIACONTENTREQUEST'].fields_by_name['job_id']._loaded_options = None
+  _globals['_GETMEDIACONTENTREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_WEBSERVICE'].methods_by_name['SubmitJobJson']._loaded_options = None
+  _globals['_WEBSERVICE'].methods_by_name['SubmitJobJson']._serialized_options = b'\202\323\344\223\002\032\"\017/api/transcribe:\007content'
   _globals['_WEBSERVICE'].methods_by_name['StreamJobEvents']._loaded_options = None
   _globals['_WEBSERVICE'].methods_by_name['StreamJobEvents']._serialized_options = b'\202\323\344\223\0020\022\031/api/jobs/{job_id}/eventsZ\023\022\021/ws/jobs/{job_id}'
   _globals['_WEBSERVICE'].methods_by_name['ExportTranscript']._loaded_options = None
   _globals['_WEBSERVICE'].methods_by_name['ExportTranscript']._serialized_options = b'\202\323\344\223\002$\022\"/api/jobs/{job_id}/result/{format}'
-  _globals['_STREAMJOBEVENTSREQUEST']._serialized_start=130
-  _globals['_STREAMJOBEVENTSREQUEST']._serialized_end=244
-  _globals['_EXPORTTRANSCRIPTREQUEST']._serialized_start=246
-  _globals['_EXPORTTRANSCRIPTREQUEST']._serialized_end=365
-  _globals['_WEBSERVICE']._serialized_start=368
-  _globals['_WEBSERVICE']._serialized_end=641
+  _globals['_WEBSERVICE'].methods_by_name['GetMediaContent']._loaded_options = None
+  _globals['_WEBSERVICE'].methods_by_name['GetMediaContent']._serialized_options = b'\202\323\344\223\002\032\022\030/api/jobs/{job_id}/media'
+  _globals['_WEBSERVICE'].methods_by_name['CheckHealth']._loaded_options = None
+  _globals['_WEBSERVICE'].methods_by_name['CheckHealth']._serialized_options = b'\202\323\344\223\002\t\022\007/health'
+  _globals['_WEBSERVICE'].methods_by_name['CheckReady']._loaded_options = None
+  _globals['_WEBSERVICE'].methods_by_name['CheckReady']._serialized_options = b'\202\323\344\223\002\017\022\r/health/ready'
+  _globals['_SUBMITJOBJSONREQUEST']._serialized_start=185
+  _globals['_SUBMITJOBJSONREQUEST']._serialized_end=255
+  _globals['_STREAMJOBEVENTSREQUEST']._serialized_start=257
+  _globals['_STREAMJOBEVENTSREQUEST']._serialized_end=371
+  _globals['_EXPORTTRANSCRIPTREQUEST']._serialized_start=374
+  _globals['_EXPORTTRANSCRIPTREQUEST']._serialized_end=523
+  _globals['_GETMEDIACONTENTREQUEST']._serialized_start=525
+  _globals['_GETMEDIACONTENTREQUEST']._serialized_end=582
+  _globals['_CHECKHEALTHREQUEST']._serialized_start=584
+  _globals['_CHECKHEALTHREQUEST']._serialized_end=604
+  _globals['_CHECKREADYREQUEST']._serialized_start=606
+  _globals['_CHECKREADYREQUEST']._serialized_end=625
+  _globals['_HEALTH']._serialized_start=627
+  _globals['_HEALTH']._serialized_end=659
+  _globals['_WEBSERVICE']._serialized_start=662
+  _globals['_WEBSERVICE']._serialized_end=1322
 # @@protoc_insertion_point(module_scope)

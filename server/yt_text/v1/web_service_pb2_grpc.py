@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
+from yt_text.v1 import job_pb2 as yt__text_dot_v1_dot_job__pb2
 from yt_text.v1 import web_service_pb2 as yt__text_dot_v1_dot_web__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -27,8 +28,8 @@ if _version_not_supported:
 
 
 class WebServiceStub:
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
 
     def __init__(self, channel):
@@ -37,6 +38,11 @@ class WebServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SubmitJobJson = channel.unary_unary(
+                '/yt_text.v1.WebService/SubmitJobJson',
+                request_serializer=yt__text_dot_v1_dot_web__service__pb2.SubmitJobJsonRequest.SerializeToString,
+                response_deserializer=yt__text_dot_v1_dot_job__pb2.Job.FromString,
+                _registered_method=True)
         self.StreamJobEvents = channel.unary_stream(
                 '/yt_text.v1.WebService/StreamJobEvents',
                 request_serializer=yt__text_dot_v1_dot_web__service__pb2.StreamJobEventsRequest.SerializeToString,
@@ -47,19 +53,44 @@ class WebServiceStub:
                 request_serializer=yt__text_dot_v1_dot_web__service__pb2.ExportTranscriptRequest.SerializeToString,
                 response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
                 _registered_method=True)
+        self.GetMediaContent = channel.unary_stream(
+                '/yt_text.v1.WebService/GetMediaContent',
+                request_serializer=yt__text_dot_v1_dot_web__service__pb2.GetMediaContentRequest.SerializeToString,
+                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                _registered_method=True)
+        self.CheckHealth = channel.unary_unary(
+                '/yt_text.v1.WebService/CheckHealth',
+                request_serializer=yt__text_dot_v1_dot_web__service__pb2.CheckHealthRequest.SerializeToString,
+                response_deserializer=yt__text_dot_v1_dot_web__service__pb2.Health.FromString,
+                _registered_method=True)
+        self.CheckReady = channel.unary_unary(
+                '/yt_text.v1.WebService/CheckReady',
+                request_serializer=yt__text_dot_v1_dot_web__service__pb2.CheckReadyRequest.SerializeToString,
+                response_deserializer=yt__text_dot_v1_dot_web__service__pb2.Health.FromString,
+                _registered_method=True)
 
 
 class WebServiceServicer:
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
+
+    def SubmitJobJson(self, request, context):
+        """SubmitJob for a body in JSON, read by the service itself: the gateway
+        would drop a misspelt field in silence, here it is refused by name.
+
+        Answers 202 with the job's `Location`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def StreamJobEvents(self, request, context):
         """Sends what WatchJob sends, as server-sent events.
 
         `id:` is the next segment index, so a browser that reconnects resumes.
-        A comment line goes out every 15 s; after the terminal event the server
-        asks the browser not to come back.
+        A comment line goes out every 15 s. The last event is `end`; a browser that
+        comes back after it is answered 204, which asks it not to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,9 +103,37 @@ class WebServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetMediaContent(self, request, context):
+        """Returns the recording as it was uploaded or fetched, while it is kept
+        (`Job.media_available`). Takes `Range`, so that a player can seek.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckHealth(self, request, context):
+        """Answers while the process lives.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckReady(self, request, context):
+        """Answers while new jobs are taken; fails with `UNAVAILABLE` while the
+        service drains or its store does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WebServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SubmitJobJson': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitJobJson,
+                    request_deserializer=yt__text_dot_v1_dot_web__service__pb2.SubmitJobJsonRequest.FromString,
+                    response_serializer=yt__text_dot_v1_dot_job__pb2.Job.SerializeToString,
+            ),
             'StreamJobEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamJobEvents,
                     request_deserializer=yt__text_dot_v1_dot_web__service__pb2.StreamJobEventsRequest.FromString,
@@ -85,6 +144,21 @@ def add_WebServiceServicer_to_server(servicer, server):
                     request_deserializer=yt__text_dot_v1_dot_web__service__pb2.ExportTranscriptRequest.FromString,
                     response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
             ),
+            'GetMediaContent': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetMediaContent,
+                    request_deserializer=yt__text_dot_v1_dot_web__service__pb2.GetMediaContentRequest.FromString,
+                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+            ),
+            'CheckHealth': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckHealth,
+                    request_deserializer=yt__text_dot_v1_dot_web__service__pb2.CheckHealthRequest.FromString,
+                    response_serializer=yt__text_dot_v1_dot_web__service__pb2.Health.SerializeToString,
+            ),
+            'CheckReady': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckReady,
+                    request_deserializer=yt__text_dot_v1_dot_web__service__pb2.CheckReadyRequest.FromString,
+                    response_serializer=yt__text_dot_v1_dot_web__service__pb2.Health.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'yt_text.v1.WebService', rpc_method_handlers)
@@ -94,9 +168,36 @@ def add_WebServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebService:
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
+
+    @staticmethod
+    def SubmitJobJson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yt_text.v1.WebService/SubmitJobJson',
+            yt__text_dot_v1_dot_web__service__pb2.SubmitJobJsonRequest.SerializeToString,
+            yt__text_dot_v1_dot_job__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def StreamJobEvents(request,
@@ -142,6 +243,87 @@ class WebService:
             '/yt_text.v1.WebService/ExportTranscript',
             yt__text_dot_v1_dot_web__service__pb2.ExportTranscriptRequest.SerializeToString,
             google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMediaContent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/yt_text.v1.WebService/GetMediaContent',
+            yt__text_dot_v1_dot_web__service__pb2.GetMediaContentRequest.SerializeToString,
+            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckHealth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yt_text.v1.WebService/CheckHealth',
+            yt__text_dot_v1_dot_web__service__pb2.CheckHealthRequest.SerializeToString,
+            yt__text_dot_v1_dot_web__service__pb2.Health.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckReady(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yt_text.v1.WebService/CheckReady',
+            yt__text_dot_v1_dot_web__service__pb2.CheckReadyRequest.SerializeToString,
+            yt__text_dot_v1_dot_web__service__pb2.Health.FromString,
             options,
             channel_credentials,
             insecure,

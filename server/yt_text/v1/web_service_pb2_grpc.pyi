@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
+from yt_text.v1 import job_pb2 as _job_pb2
 from yt_text.v1 import web_service_pb2 as _web_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -28,45 +29,89 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WebServiceStub:
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebServiceAsyncStub: ...
+    SubmitJobJson: _grpc.UnaryUnaryMultiCallable[_web_service_pb2.SubmitJobJsonRequest, _job_pb2.Job]
+    """SubmitJob for a body in JSON, read by the service itself: the gateway
+    would drop a misspelt field in silence, here it is refused by name.
+
+    Answers 202 with the job's `Location`.
+    """
     StreamJobEvents: _grpc.UnaryStreamMultiCallable[_web_service_pb2.StreamJobEventsRequest, _httpbody_pb2.HttpBody]
     """Sends what WatchJob sends, as server-sent events.
 
     `id:` is the next segment index, so a browser that reconnects resumes.
-    A comment line goes out every 15 s; after the terminal event the server
-    asks the browser not to come back.
+    A comment line goes out every 15 s. The last event is `end`; a browser that
+    comes back after it is answered 204, which asks it not to.
     """
     ExportTranscript: _grpc.UnaryStreamMultiCallable[_web_service_pb2.ExportTranscriptRequest, _httpbody_pb2.HttpBody]
     """Returns a transcript as a file."""
+    GetMediaContent: _grpc.UnaryStreamMultiCallable[_web_service_pb2.GetMediaContentRequest, _httpbody_pb2.HttpBody]
+    """Returns the recording as it was uploaded or fetched, while it is kept
+    (`Job.media_available`). Takes `Range`, so that a player can seek.
+    """
+    CheckHealth: _grpc.UnaryUnaryMultiCallable[_web_service_pb2.CheckHealthRequest, _web_service_pb2.Health]
+    """Answers while the process lives."""
+    CheckReady: _grpc.UnaryUnaryMultiCallable[_web_service_pb2.CheckReadyRequest, _web_service_pb2.Health]
+    """Answers while new jobs are taken; fails with `UNAVAILABLE` while the
+    service drains or its store does not answer.
+    """
 
 @_typing.type_check_only
 class WebServiceAsyncStub(WebServiceStub):
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    SubmitJobJson: _aio.UnaryUnaryMultiCallable[_web_service_pb2.SubmitJobJsonRequest, _job_pb2.Job]  # type: ignore[assignment]
+    """SubmitJob for a body in JSON, read by the service itself: the gateway
+    would drop a misspelt field in silence, here it is refused by name.
+
+    Answers 202 with the job's `Location`.
+    """
     StreamJobEvents: _aio.UnaryStreamMultiCallable[_web_service_pb2.StreamJobEventsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Sends what WatchJob sends, as server-sent events.
 
     `id:` is the next segment index, so a browser that reconnects resumes.
-    A comment line goes out every 15 s; after the terminal event the server
-    asks the browser not to come back.
+    A comment line goes out every 15 s. The last event is `end`; a browser that
+    comes back after it is answered 204, which asks it not to.
     """
     ExportTranscript: _aio.UnaryStreamMultiCallable[_web_service_pb2.ExportTranscriptRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Returns a transcript as a file."""
+    GetMediaContent: _aio.UnaryStreamMultiCallable[_web_service_pb2.GetMediaContentRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Returns the recording as it was uploaded or fetched, while it is kept
+    (`Job.media_available`). Takes `Range`, so that a player can seek.
+    """
+    CheckHealth: _aio.UnaryUnaryMultiCallable[_web_service_pb2.CheckHealthRequest, _web_service_pb2.Health]  # type: ignore[assignment]
+    """Answers while the process lives."""
+    CheckReady: _aio.UnaryUnaryMultiCallable[_web_service_pb2.CheckReadyRequest, _web_service_pb2.Health]  # type: ignore[assignment]
+    """Answers while new jobs are taken; fails with `UNAVAILABLE` while the
+    service drains or its store does not answer.
+    """
 
 class WebServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What a browser needs in a form of its own. The gateway's use only; programs
-    call TranscriptionService.
+    """What HTTP needs in a form of its own. The gateway's use only; programs call
+    TranscriptionService.
     """
+
+    @_abc_1.abstractmethod
+    def SubmitJobJson(
+        self,
+        request: _web_service_pb2.SubmitJobJsonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_job_pb2.Job, _abc.Awaitable[_job_pb2.Job]]:
+        """SubmitJob for a body in JSON, read by the service itself: the gateway
+        would drop a misspelt field in silence, here it is refused by name.
+
+        Answers 202 with the job's `Location`.
+        """
 
     @_abc_1.abstractmethod
     def StreamJobEvents(
@@ -77,8 +122,8 @@ class WebServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sends what WatchJob sends, as server-sent events.
 
         `id:` is the next segment index, so a browser that reconnects resumes.
-        A comment line goes out every 15 s; after the terminal event the server
-        asks the browser not to come back.
+        A comment line goes out every 15 s. The last event is `end`; a browser that
+        comes back after it is answered 204, which asks it not to.
         """
 
     @_abc_1.abstractmethod
@@ -88,5 +133,33 @@ class WebServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """Returns a transcript as a file."""
+
+    @_abc_1.abstractmethod
+    def GetMediaContent(
+        self,
+        request: _web_service_pb2.GetMediaContentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
+        """Returns the recording as it was uploaded or fetched, while it is kept
+        (`Job.media_available`). Takes `Range`, so that a player can seek.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckHealth(
+        self,
+        request: _web_service_pb2.CheckHealthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_web_service_pb2.Health, _abc.Awaitable[_web_service_pb2.Health]]:
+        """Answers while the process lives."""
+
+    @_abc_1.abstractmethod
+    def CheckReady(
+        self,
+        request: _web_service_pb2.CheckReadyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_web_service_pb2.Health, _abc.Awaitable[_web_service_pb2.Health]]:
+        """Answers while new jobs are taken; fails with `UNAVAILABLE` while the
+        service drains or its store does not answer.
+        """
 
 def add_WebServiceServicer_to_server(servicer: WebServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -141,6 +141,43 @@ class ErrorReason(betterproto2.Enum):
     Too many calls at once; back off and repeat.
     """
 
+    RATE_LIMITED = 16
+    """
+    Too many requests of one client in a short time; `retry-after` says when to
+    come back.
+    """
+
+    TOO_MANY_JOBS = 17
+    """
+    The client has too many jobs that have not ended; wait for one, or cancel
+    one.
+    """
+
+    PATH_NOT_FOUND = 18
+    """
+    There is nothing at this path of the HTTP interface.
+    """
+
+    REQUEST_TOO_LARGE = 19
+    """
+    The request, its headers or its body, is larger than is taken.
+    """
+
+    SERVICE_UNREACHABLE = 20
+    """
+    The gateway cannot reach the service; try again in a moment.
+    """
+
+    MEDIA_NOT_KEPT = 21
+    """
+    The recording is not kept.
+    """
+
+    ORIGIN_NOT_ALLOWED = 22
+    """
+    A web page of an origin that may not call acts through its visitor's browser.
+    """
+
     URL_INVALID = 30
     """
     The URL is not an http or https URL that can be read.
@@ -330,6 +367,13 @@ class ErrorReason(betterproto2.Enum):
             13: "ERROR_REASON_DEADLINE_EXCEEDED",
             14: "ERROR_REASON_INTERNAL",
             15: "ERROR_REASON_OVERLOADED",
+            16: "ERROR_REASON_RATE_LIMITED",
+            17: "ERROR_REASON_TOO_MANY_JOBS",
+            18: "ERROR_REASON_PATH_NOT_FOUND",
+            19: "ERROR_REASON_REQUEST_TOO_LARGE",
+            20: "ERROR_REASON_SERVICE_UNREACHABLE",
+            21: "ERROR_REASON_MEDIA_NOT_KEPT",
+            22: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
             30: "ERROR_REASON_URL_INVALID",
             31: "ERROR_REASON_ADDRESS_NOT_ALLOWED",
             32: "ERROR_REASON_NO_MEDIA_FOUND",
@@ -385,6 +429,13 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_DEADLINE_EXCEEDED": 13,
             "ERROR_REASON_INTERNAL": 14,
             "ERROR_REASON_OVERLOADED": 15,
+            "ERROR_REASON_RATE_LIMITED": 16,
+            "ERROR_REASON_TOO_MANY_JOBS": 17,
+            "ERROR_REASON_PATH_NOT_FOUND": 18,
+            "ERROR_REASON_REQUEST_TOO_LARGE": 19,
+            "ERROR_REASON_SERVICE_UNREACHABLE": 20,
+            "ERROR_REASON_MEDIA_NOT_KEPT": 21,
+            "ERROR_REASON_ORIGIN_NOT_ALLOWED": 22,
             "ERROR_REASON_URL_INVALID": 30,
             "ERROR_REASON_ADDRESS_NOT_ALLOWED": 31,
             "ERROR_REASON_NO_MEDIA_FOUND": 32,
@@ -851,6 +902,12 @@ class Job(betterproto2.Message):
     """
     When the next attempt begins, while the job waits after an error that may
     pass.
+    """
+
+    media_available: "bool" = betterproto2.field(22, betterproto2.TYPE_BOOL)
+    """
+    The whole recording is kept and can be played: `/api/jobs/{id}/media`
+    through the gateway.
     """
 
 

@@ -1,0 +1,84 @@
+"""`yt-text gateway`: the gateway alone, in front of servers elsewhere, or its files for Envoy's own image."""
+
+import asyncio
+import logging
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yt_text.cli import ending, logs
+from yt_text.settings import CORES, Settings
+
+_log = logging.getLogger(__name__)
+
+
+def gateway(
+    server: Annotated[
+        list[str] | None, typer.Option("--server", help="A server's gRPC address. Default: YT_TEXT_GRPC_ADDRESS.")
+    ] = None,
+    http_address: Annotated[
+        str | None, typer.Option("--http-address", help="Where to listen. Default: YT_TEXT_HTTP_ADDRESS.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Writes all that Envoy needs into this folder instead of running it.")
+    ] = None,
+    place: Annotated[
+        Path | None, typer.Option(help="With --write: where that folder will stand for Envoy. Default: the same.")
+    ] = None,
+) -> None:
+    """Runs the page, REST and gRPC-Web in front of servers on other machines.
+
+    These believe what it says of a client's address if its own is in their YT_TEXT_TRUSTED_GATEWAYS.
+    """
+    settings = ending.read_settings(**({"http_address": http_address} if http_address else {}))
+    servers = tuple(server or [settings.grpc_address])
+    if write:
+        raise typer.Exit(_write(settings, servers, write, place or write.absolute()))
+    logs.configure(format_name=settings.log_format, level=settings.log_level)
+    raise typer.Exit(asyncio.run(_run(settings, servers)))
+
+
+def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Path) -> int:
+    from yt_text.app import gateway_config
+    from yt_text.gateway import config
+
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(config.DESCRIPTORS, folder)
+    shutil.copytree(config.PAGE, folder / config.PAGE.name, dirs_exist_ok=True)
+    text = config.render(
+        gateway_config(settings, *servers),
+        admin_socket=Path("/tmp/envoy.sock"),  # noqa: S108 - in a container of its own, which may have no other folder
+        descriptors=place / config.DESCRIPTORS.name,
+        page=place / config.PAGE.name,
+    )
+    (folder / config.TEMPLATE.name).write_text(text, "utf-8")
+    print(f"envoy -c {place / config.TEMPLATE.name}")
+    return 0
+
+
+async def _run(settings: Settings, servers: tuple[str, ...]) -> int:
+    from yt_text.app import GATEWAY_GRACE_S, gateway_config
+    from yt_text.gateway.envoy import Gateway, GatewayAddressInUseError, GatewayError
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="yt-text-") as folder:
+        running = Gateway(gateway_config(settings, *servers), Path(folder), threads=settings.gateway_threads or CORES)
+        try:
+            await running.start()
+        except GatewayAddressInUseError:
+            ending.fail(
+                f"cannot listen on {settings.http_address}. Is the port in use? Set YT_TEXT_HTTP_ADDRESS to another.",
+                ending.NO_SERVICE,
+            )
+        except GatewayError as error:
+            ending.fail(f"the gateway cannot start: {error}.", ending.NO_SERVICE)
+        _log.info("ready", extra={"page": f"http://{running.address}/", "servers": ",".join(servers)})
+        await stop.wait()
+        await running.stop(GATEWAY_GRACE_S)
+    return 0

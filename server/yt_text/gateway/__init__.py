@@ -1,0 +1,1 @@
+"""The gateway: Envoy, its configuration, and the page that it serves."""
