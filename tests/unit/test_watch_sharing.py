@@ -9,14 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from yt_text.intake.uploads import UploadLimits
 from yt_text.job import Config, Job
+from yt_text.pipeline import Models
+from yt_text.queue import JobQueue
 from yt_text.rpc import events, translate
+from yt_text.rpc.server import RpcServer
+from yt_text.rpc.transcription import ServiceLimits, TranscriptionService
 from yt_text.rpc.watching import OncePerSnapshot, watch
 from yt_text.store.jobs import Submission
 from yt_text.store.segments import Snapshot
 from yt_text.store.store import Store
 from yt_text.transcript import Segment
 from yt_text.v1 import transcription_service_pb2 as pb
+from yt_text_client import Client
 
 NEVER_S = 600.0
 
@@ -86,6 +92,26 @@ async def test_a_slow_watcher_gets_the_new_text_although_it_is_longer_by_now(sto
         await commit(store, await begin(store, job, 2), "new", 4)
         snapshot = await until(watching, 4)
         assert (snapshot.start, texts(snapshot)) == (0, ["new 0", "new 1", "new 2", "new 3"])
+
+
+async def test_our_client_gets_the_new_text_too(store: Store, tmp_path: Path) -> None:
+    limits = ServiceLimits(UploadLimits(1, 0))
+    service = TranscriptionService(
+        store, JobQueue(slots=1), media_dir=tmp_path, models=Models(tmp_path, ""), url_check=str, limits=limits
+    )
+    server = RpcServer(service, max_message_bytes=1 << 20, max_calls=10, call_timeout_s=60)
+    async with Client(await server.start("127.0.0.1:0")) as client:
+        job = await submit(store)
+        attempt = await commit(store, await begin(store, job, 1), "old", 3)
+        async with asyncio.timeout(30), aclosing(client.watch(job.id)) as changes:
+            assert [segment.text for segment in (await anext(changes)).segments] == ["old 0", "old 1", "old 2"]
+            await store.attempts.release(attempt)
+            await commit(store, await begin(store, job, 2), "new", 2)
+            text: list[str] = []
+            while len(text) < 2:
+                text += [segment.text for segment in (await anext(changes)).segments]
+    await server.stop(0)
+    assert text == ["new 0", "new 1"]
 
 
 async def test_an_attempt_that_goes_on_sends_nothing_twice(store: Store) -> None:

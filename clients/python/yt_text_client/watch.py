@@ -18,6 +18,9 @@ async def watch(
 ) -> AsyncGenerator[WatchJobResponse, None]:
     """Yields the job's changes up to its end, each segment exactly once and in order.
 
+    Only if the transcript begins anew (the site gave another recording, or another engine took over) do
+    segments come again, from index 0.
+
     Connects again when the connection breaks, and asks for the segments after the last one that it has. A
     stream that is silent for `silence_timeout_s` counts as broken.
 
@@ -38,7 +41,8 @@ async def watch(
                     backoff.heard()
                     backoff.patience_s = contact_timeout_s
                     job = response.job or job
-                    response.segments = [each for each in response.segments if each.index >= next_index]
+                    # The service repeats nothing, unless the transcript began anew: then it begins at 0 again.
+                    next_index = min(next_index, job.segment_count)
                     if response.segments:
                         next_index = response.segments[-1].index + 1
                     yield response

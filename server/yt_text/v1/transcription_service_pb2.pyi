@@ -259,7 +259,10 @@ class WatchJobResponse(_message.Message):
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[_transcript_pb2.Segment]:
-        """Segments not sent before on this stream, in order of `index`."""
+        """Segments not sent before on this stream, in order of `index`. If the
+        transcript began anew they come from 0 again; drop what you have from that
+        index on.
+        """
 
     def __init__(
         self,

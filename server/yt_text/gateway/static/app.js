@@ -3,7 +3,7 @@
 import { Compose } from "./compose.js";
 import { confirmDelete } from "./confirm.js";
 import { connectionBack, connectionLost, Backoff } from "./connection.js";
-import { announce, byId } from "./elements.js";
+import { announce, byId, setText } from "./elements.js";
 import { History } from "./history.js";
 import { ended, title } from "./job.js";
 import { JobList } from "./joblist.js";
@@ -15,6 +15,8 @@ import { cancelJob, deleteJob, getJob, retryJob } from "./service.js";
 import { words } from "./words.js";
 
 const NAME = "yt-text";
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const NOT_HERE = { status: 404, reason: "JOB_NOT_FOUND" };
 const jobs = new JobList();
 const outbox = new Outbox();
 const options = new Options();
@@ -44,7 +46,7 @@ const actions = {
 
 const historyList = new History(jobs, actions);
 const recording = new Recording(jobs, actions, {
-  missing: () => show("missing", "Not here"),
+  missing: () => showMissing(NOT_HERE),
   titled: (text) => (document.title = `${text} – ${NAME}`),
 });
 // Before the form hears of it: then the job that it opens is known already.
@@ -67,10 +69,18 @@ function show(part, name = "") {
   if (part !== "recording") document.title = name ? `${name} – ${NAME}` : NAME;
 }
 
+/** @param {{status: number, reason: string}} error  why it cannot be shown */
+function showMissing(error) {
+  const { title: heading, advice } = words(error);
+  setText(byId("missing-heading"), heading);
+  setText(byId("missing-words"), advice);
+  show("missing", "Not here");
+}
+
 /** Shows what the address says. @param {{focus?: boolean}} [how] */
 async function route({ focus = true } = {}) {
   const mine = (visit += 1);
-  const id = /^\/jobs\/([^/]+)\/?$/.exec(location.pathname)?.[1] ?? "";
+  const id = (/^\/jobs\/([^/]+)\/?$/.exec(location.pathname)?.[1] ?? "").toLowerCase();
   recording.close();
   historyList.current = id;
   historyList.draw();
@@ -94,26 +104,26 @@ async function route({ focus = true } = {}) {
   if (job) {
     show("recording");
     recording.open(job);
-  } else {
-    show("missing", "Not here");
   }
   if (focus) focusOn(job ? "recording-title" : "missing-heading");
 }
 
-/** Asks until there is an answer; null if there is no such job. */
+/** Asks until there is an answer; null if it cannot be had, which is shown then. */
 async function fetchJob(id, wanted) {
+  if (!UUID.test(id)) {
+    showMissing(NOT_HERE);
+    return null;
+  }
   const backoff = new Backoff();
   while (wanted()) {
     try {
-      const job = await getJob(decodeURIComponent(id));
+      const job = await getJob(id);
       connectionBack("page");
       return job;
     } catch (error) {
       if (!error.passing) {
-        const { title: heading, advice } = words(error);
-        byId("missing-heading").textContent = error.status === 404 || error.status === 400 ? "This transcript is not here" : heading;
-        byId("missing-words").textContent = error.status === 404 || error.status === 400 ? "It was deleted, or the link is not complete." : advice;
         connectionBack("page");
+        if (wanted()) showMissing(error);
         return null;
       }
       if (wanted()) connectionLost("page");

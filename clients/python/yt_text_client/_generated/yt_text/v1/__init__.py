@@ -1451,7 +1451,9 @@ class WatchJobResponse(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, repeated=True
     )
     """
-    Segments not sent before on this stream, in order of `index`.
+    Segments not sent before on this stream, in order of `index`. If the
+    transcript began anew they come from 0 again; drop what you have from that
+    index on.
     """
 
 
