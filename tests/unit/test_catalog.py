@@ -143,6 +143,13 @@ def test_engines_are_listed_in_the_order_of_auto(model_dir: Path):
     assert sphinx.language_codes == ("en",)
 
 
+def test_a_default_model_that_stands_elsewhere_goes_by_its_name(model_dir: Path, nothing: Path):
+    whisper, _ = catalog.list_engines(nothing, str(MICRO))
+    assert (whisper.available, whisper.models) == (True, (model_name(MICRO),))
+    assert catalog.choose(Config(model=model_name(MICRO)), nothing, str(MICRO)).model_path == str(MICRO)
+    assert catalog.list_engines(model_dir, "wired")[0].models == ("wired", "tiny.en"), "not twice"
+
+
 def test_engine_without_model_is_listed_with_what_is_missing(nothing: Path):
     whisper, sphinx = catalog.list_engines(nothing)
     assert not whisper.available

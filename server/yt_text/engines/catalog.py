@@ -4,6 +4,7 @@ Nothing here imports an engine's library: the server process looks whether it is
 child that serves the engine loads it.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -104,7 +105,9 @@ def choose(config: Config, model_dir: Path, default_model: str) -> Choice:
         return _pocketsphinx(config)
     if config.engine == WHISPER_CPP or config.model:
         _need_library(WHISPER_CPP)
-        return _whisper_cpp(config, find_model(config.model or default_model, model_dir))
+        # The default may be a path outside the directory; it goes by its name like the others.
+        is_default = not config.model or config.model == model_name(Path(default_model))
+        return _whisper_cpp(config, find_model(default_model if is_default else config.model, model_dir))
     model = _model_for_auto(model_dir, default_model)
     if model is not None:
         return _whisper_cpp(config, model)
@@ -117,9 +120,17 @@ def choose(config: Config, model_dir: Path, default_model: str) -> Choice:
     return Choice(choice.engine, choice.model_path, choice.model_name, (warning,))
 
 
-def list_engines(model_dir: Path) -> tuple[EngineStatus, ...]:
-    """Every engine, in the order in which `auto` tries them."""
+def list_engines(model_dir: Path, default_model: str = "") -> tuple[EngineStatus, ...]:
+    """Every engine, in the order in which `auto` tries them.
+
+    Args:
+        model_dir: where models are kept.
+        default_model: name or path of the model for jobs that name none; a path need not be in `model_dir`.
+    """
     models = list_models(model_dir)
+    with contextlib.suppress(EngineError):
+        if (default := model_name(find_model(default_model, model_dir))) not in models:
+            models = (default, *models)
     reason = _missing_library(WHISPER_CPP)
     if not reason and not models:
         reason = "No model is here. Put one into the model directory."

@@ -206,7 +206,7 @@ class TranscriptionService(TranscriptionServiceServicer):
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
         """Returns the engines, in the order in which `auto` tries them."""
-        engines = await asyncio.to_thread(catalog.list_engines, self._models.directory)
+        engines = await asyncio.to_thread(catalog.list_engines, self._models.directory, self._models.default)
         return pb.ListEnginesResponse(engines=[translate.engine_message(engine) for engine in engines])
 
     def _job_message(self, job: Job) -> job_pb2.Job:

@@ -20,6 +20,9 @@ export function checkLink(typed) {
   if (/^(file:|[a-z]:\\|\/|~)/i.test(text)) {
     return { problem: "This is a place on a disk, not a link. Choose the file below to upload it." };
   }
+  if (/^[^/:]+\.(mp3|m4a|mp4|wav|flac|ogg|opus|webm|mkv|mov|avi|aac|wma)$/i.test(text)) {
+    return { problem: "This is the name of a file, not a link. Choose the file below to upload it." };
+  }
   if (/^https?:\/\/[^/\\]/i.test(text)) return checkHost(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) && !NEARLY_HTTP.test(text)) {
     return { problem: `Links that begin with “${text.slice(0, text.indexOf(":") + 3)}” cannot be read. Give one that begins with https://.` };
@@ -50,10 +53,7 @@ function checkHost(link, typed = link) {
   }
   const host = url.hostname;
   if (host.includes(",")) return { problem: "The site’s name has a comma in it.", suggestion: link.replace(host, host.replaceAll(",", ".")) };
-  const local = host === "localhost" || host.startsWith("[") || /^\d+(\.\d+){3}$/.test(host);
-  if (!local && !host.includes(".")) {
-    return { problem: `“${host}” is not the whole name of a site. A link looks like https://example.com/talk.` };
-  }
+  if (/^https?$/.test(host)) return { problem: "The link begins twice.", suggestion: link.replace(/^https?:\/\/(?=https?:?\/)/i, "").replace(/^(https?):?\/+/i, "$1://") };
   if (/\.\.|^\.|\.$/.test(host)) return { problem: "The site’s name has a dot too many.", suggestion: link.replace(host, host.replace(/\.{2,}/g, ".").replace(/^\.|\.$/g, "")) };
   const ending = host.split(".").at(-1) ?? "";
   if (Object.hasOwn(ENDINGS, ending)) {

@@ -41,7 +41,7 @@ export function setText(element, text) {
 /** Like setText, for a text that may be a link: it may break after its signs rather than inside a word. */
 export function setName(element, text) {
   if (element.textContent === text) return;
-  const parts = /\s/.test(text) ? [text] : text.split(/(?<=[/?&=._-])/);
+  const parts = /\s/.test(text) ? [text] : text.split(/(?<=[/?&=_-])/);
   element.replaceChildren(...parts.flatMap((part, index) => (index ? [document.createElement("wbr"), part] : [part])));
 }
 

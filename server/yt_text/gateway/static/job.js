@@ -72,7 +72,9 @@ export function facts(job) {
   /** @type {[string, string][]} */
   const all = [];
   const [done, whole] = [transcribed(job), length(job)];
-  if (done || whole) all.push(["Transcribed", whole ? `${clock(done, whole >= 3600)} of ${clock(whole)}` : clock(done)]);
+  // The length is what the site says until all is decoded, and sites err.
+  const sure = whole > 0 && done <= whole + 1;
+  if (done || whole) all.push(["Transcribed", sure ? `${clock(done, whole >= 3600)} of ${clock(whole)}` : clock(done)]);
   if (fetched(job) || fetchTotal(job)) {
     const whole = fetchTotal(job) && fetched(job) >= fetchTotal(job);
     all.push(["Fetched", whole ? `all ${bytes(fetched(job))}` : bytes(fetched(job), fetchTotal(job))]);
