@@ -167,6 +167,7 @@ async def run() -> list[Measure]:
             YT_TEXT_HTTP_ADDRESS=address,
             YT_TEXT_LOG_LEVEL="warning",
             YT_TEXT_MAX_CONCURRENT_CALLS="5000",
+            YT_TEXT_MAX_STREAMS_PER_CLIENT="5000",
         )
         async with service:
             await service.gateway_ready(address)

@@ -26,6 +26,7 @@ from yt_text.intake.uploads import UploadLimits
 from yt_text.pipeline import Models, Pipeline
 from yt_text.pool.pool import EnginePool, PoolLimits
 from yt_text.queue import JobQueue
+from yt_text.rpc.interceptors import Guard
 from yt_text.rpc.server import RpcServer
 from yt_text.rpc.transcription import ServiceLimits, TranscriptionService
 from yt_text.settings import CORES, Settings
@@ -122,12 +123,13 @@ class App:
             keep_fetched=settings.keep_media,
             trusted_gateways=settings.trusted_gateways,
         )
-        self._server = RpcServer(
-            service,
-            max_message_bytes=settings.max_message_bytes,
+        guard = Guard(
             max_calls=settings.max_concurrent_calls,
-            call_timeout_s=settings.call_timeout_s,
+            timeout_s=settings.call_timeout_s,
+            max_client_streams=settings.max_streams_per_client,
+            trusted_gateways=settings.trusted_gateways,
         )
+        self._server = RpcServer(service, guard, max_message_bytes=settings.max_message_bytes)
         self._started = AsyncExitStack()
         self.address = ""
         """Where gRPC listens, with the real port."""
@@ -174,7 +176,7 @@ class App:
         gateway = Gateway(
             gateway_config(self._settings, door),
             Path(folder),
-            threads=self._settings.gateway_threads or min(CORES, GATEWAY_THREADS_MAX),
+            threads=gateway_threads(self._settings),
         )
         try:
             await gateway.start()
@@ -223,11 +225,17 @@ class App:
         await asyncio.to_thread(_remove_unknown, self._media_dir, known, (now - untouched_for).timestamp())
 
 
+def gateway_threads(settings: Settings) -> int:
+    """How many threads a gateway gets, with the default filled in."""
+    return settings.gateway_threads or min(CORES, GATEWAY_THREADS_MAX)
+
+
 def gateway_config(settings: Settings, *servers: str) -> GatewayConfig:
     """What a gateway in front of these servers is told."""
     return GatewayConfig(
         listen=settings.http_address,
         servers=servers,
+        hosts=settings.http_hosts,
         cors_origins=settings.cors_origins,
         trusted_proxy_hops=settings.trusted_proxy_hops,
         submits_per_minute=settings.submits_per_minute,

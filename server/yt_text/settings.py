@@ -17,17 +17,25 @@ from platformdirs import user_cache_path, user_data_path
 
 CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 PREFIX = "YT_TEXT_"
+MOST = 1 << 50
+"""Of any number: what takes more is a slip, and some of those who are told could not hold it."""
+MOST_32_BITS = 2**32 - 1
 Networks = tuple[IPv4Network | IPv6Network, ...]
-Origins = tuple[str, ...]
+Texts = tuple[str, ...]
 
 
 class SettingError(ValueError):
     """A variable's value cannot be used; the text names the variable and says what it should be."""
 
 
-def _number(default: float, *, least: float = 0, above: bool = False) -> Any:
-    """A number of at least `least`, or above it."""
-    return field(default=default, metadata={"least": least, "above": above})
+def _number(default: float, *, least: float = 0, most: float = MOST, above: bool = False) -> Any:
+    """A number of at least `least`, or above it, and of at most `most`."""
+    return field(default=default, metadata={"least": least, "above": above, "most": most})
+
+
+def _each(pattern: str, wanted: str) -> Mapping[str, Any]:
+    """Rules for texts separated by commas: each is of this form."""
+    return {"pattern": re.compile(pattern), "wanted": wanted}
 
 
 def _one_of(default: str, *others: str) -> Any:
@@ -53,31 +61,40 @@ class Settings:
     """Largest message a caller may send."""
     max_concurrent_calls: int = _number(2_000, least=1)
     """Calls at once, watchers included; more are refused with RESOURCE_EXHAUSTED."""
-    call_timeout_s: float = _number(60, above=True)
+    call_timeout_s: float = _number(60, most=86_400, above=True)
     """Longest time for a call that neither watches nor uploads."""
     http_address: str = "127.0.0.1:8080"
     """Where the gateway listens: page, REST, gRPC and gRPC-Web; `host:port` (port 0 picks one)."""
     gateway: bool = True
     """Runs the gateway beside the server."""
-    gateway_threads: int = _number(0)
+    gateway_threads: int = _number(0, most=64)
     """Threads of the gateway. 0: one a core, at most four."""
     gateway_heap_bytes: int = _number(512 << 20, least=64 << 20)
     """Memory of the gateway; near it new requests are refused."""
-    max_connections: int = _number(10_000, least=1)
+    max_connections: int = _number(10_000, least=1, most=MOST_32_BITS)
     """Connections to the gateway at once."""
-    max_body_bytes: int = _number(1 << 20, least=1_024)
+    max_body_bytes: int = _number(1 << 20, least=1_024, most=MOST_32_BITS)
     """Largest body of a request to the gateway that is not an upload."""
-    cors_origins: Origins = ()
+    cors_origins: Texts = field(
+        default=(), metadata=_each(r"https?://[A-Za-z0-9.\-\[\]:]+", "origins, such as https://example.com")
+    )
     """Web origins whose pages may call the gateway, separated by commas, such as https://example.com."""
-    trusted_proxy_hops: int = _number(0)
+    trusted_proxy_hops: int = _number(0, most=100)
     """Proxies in front of the gateway that append to `x-forwarded-for`. One too many: clients choose their address."""
     trusted_gateways: Networks = ()
     """Networks of gateways on other machines: what they say of a client's address is believed."""
-    submits_per_minute: int = _number(10, least=1)
+    submits_per_minute: int = _number(10, least=1, most=100_000)
     """Submits of one client through the gateway; more are refused with RATE_LIMITED."""
     max_jobs_per_client: int = _number(3)
     """Jobs of one client of the gateway that have not ended; more are refused with TOO_MANY_JOBS. 0: no limit."""
-    watch_keepalive_s: float = _number(15, above=True)
+    max_streams_per_client: int = _number(100, least=1)
+    """Event streams, exports and uploads of one client of the gateway at once; more are refused with RATE_LIMITED."""
+    http_hosts: Texts = field(
+        default=(), metadata=_each(r"\*|[A-Za-z0-9.\-]+|\[[0-9a-fA-F:.]+\]", "host names without ports")
+    )
+    """Names by which the gateway may be asked, separated by commas. Default: this machine's own while it listens on
+    loopback, so that no web page can reach it under a name of its own; any (`*`) otherwise."""
+    watch_keepalive_s: float = _number(15, most=3_600, above=True)
     """A watcher of an unchanged job gets a message this often."""
     shutdown_grace_s: float = _number(10)
     """After SIGTERM running jobs may end for so long; then they stop at their checkpoint."""
@@ -190,15 +207,20 @@ def _value(name: str, kind: Any, text: str, rules: Mapping[str, Any]) -> Any:
         raise SettingError(f"{PREFIX}{name.upper()} must be {wanted}") from None
     if "choices" in rules and value not in rules["choices"]:
         raise SettingError(f"{PREFIX}{name.upper()} must be one of {', '.join(rules['choices'])}")
+    if "pattern" in rules and not all(rules["pattern"].fullmatch(part) for part in value):
+        raise SettingError(f"{PREFIX}{name.upper()} must be {rules['wanted']}, separated by commas")
     if "least" in rules and (value < rules["least"] or (rules["above"] and value == rules["least"])):
         bound = "more than" if rules["above"] else "at least"
         raise SettingError(f"{PREFIX}{name.upper()} must be {bound} {rules['least']}")
+    if "most" in rules and not value <= rules["most"]:  # also what is not a number at all
+        raise SettingError(f"{PREFIX}{name.upper()} must be at most {rules['most']}")
     return value
 
 
 def _is_host_and_port(text: str) -> bool:
     host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and int(port) <= 65_535
+    bracketed = host.startswith("[") and host.endswith("]")
+    return bool(host) and (bracketed or ":" not in host) and port.isascii() and port.isdigit() and int(port) <= 65_535
 
 
 def _switch(text: str) -> bool:
@@ -212,20 +234,16 @@ def _networks(text: str) -> Networks:
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
-def _origins(text: str) -> Origins:
-    origins = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError(text)
-    return origins
+def _texts(text: str) -> Texts:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 _READERS: dict[Any, tuple[Callable[[str], Any], str]] = {
     bool: (_switch, "true or false"),
     int: (int, "a whole number"),
     float: (float, "a number"),
     str: (str, "a text"),
     Path: (lambda text: Path(text).expanduser(), "a path"),
-    Origins: (_origins, "origins separated by commas, such as https://example.com"),
+    Texts: (_texts, "texts separated by commas"),
     Networks: (_networks, "networks separated by commas, such as 192.168.1.0/24"),
 }

@@ -110,6 +110,43 @@ async def test_a_configuration_that_envoy_refuses_is_one_clear_line(tmp_path: Pa
     assert gateway.pid == 0
 
 
+async def test_a_gateway_that_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("yt_text.gateway.envoy.CHECK_S", 0.1)
+    monkeypatch.setattr("yt_text.gateway.envoy.ADMIN_TIMEOUT_S", 0.3)
+    gateway = Gateway(GatewayConfig(listen="127.0.0.1:0", servers=("127.0.0.1:1",)), tmp_path)
+    await gateway.start()
+    hanging = gateway.pid
+    os.kill(hanging, signal.SIGSTOP)
+    await eventually(lambda: gateway.pid not in (0, hanging))
+    async with httpx.AsyncClient() as http, asyncio.timeout(30):
+        while True:
+            try:
+                assert (await http.get(f"http://{gateway.address}/")).status_code == 200
+                break
+            except httpx.TransportError:
+                await asyncio.sleep(0.02)
+    await gateway.stop(0)
+
+
+async def test_what_envoy_says_is_cut_to_a_line_that_can_be_read(tmp_path: Path) -> None:
+    origins = tuple(f"https://{'a' * 60}{number}.example" for number in range(2_000))
+    gateway = Gateway(GatewayConfig(listen="127.0.0.1:0", cors_origins=origins, max_body_bytes=1 << 40), tmp_path)
+    with pytest.raises(GatewayError) as caught:
+        await gateway.start()
+    assert 20 < len(str(caught.value)) <= 300
+
+
+def test_a_gateway_alone_says_what_is_wrong_with_its_command_line(tmp_path: Path) -> None:
+    for arguments in (
+        ("--server", "garbage"),
+        ("--server", "unix:/s", "--server", "a:1"),
+        ("--write", str(tmp_path / "new"), "--http-address", "localhost:1"),
+    ):
+        command = [sys.executable, "-m", "yt_text.cli.main", "gateway", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+
+
 async def test_no_gateway(tmp_path: Path) -> None:
     async with running(tmp_path, gateway=False) as (app, _):
         assert app.http_address == ""

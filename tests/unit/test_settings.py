@@ -50,6 +50,14 @@ def test_what_is_given_holds_over_the_environment() -> None:
         ("KEEP_MEDIA", "perhaps", "true or false"),
         ("ALLOWED_PRIVATE_ADDRESSES", "localhost", "networks"),
         ("LOG_LEVEL", "loud", "one of"),
+        ("SUBMITS_PER_MINUTE", "5000000000", "at most 100000"),
+        ("CALL_TIMEOUT_S", "inf", "at most 86400"),
+        ("CALL_TIMEOUT_S", "nan", "at most 86400"),
+        ("MAX_MEDIA_BYTES", "1" * 22, "at most"),
+        ("CORS_ORIGINS", "https://a.example/path", "origins"),
+        ("HTTP_HOSTS", "a.example:8080", "host names"),
+        ("HTTP_ADDRESS", "127.0.0.1", "host:port"),
+        ("HTTP_ADDRESS", "[::1:80", "host:port"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str, said: str) -> None:

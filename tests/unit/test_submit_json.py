@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from yt_text.errors import Reason, RequestError
 from yt_text.rpc import submit_json
-from yt_text.rpc.interceptors import ContractError
+from yt_text.rpc.interceptors import MAX_VIOLATIONS, ContractError
 from yt_text.v1 import job_pb2
 from yt_text.v1 import transcription_service_pb2 as pb
 
@@ -66,7 +66,7 @@ def test_every_unknown_field_is_named_with_its_path_and_the_nearest_name() -> No
 def test_only_so_many_fields_are_named_that_the_answer_stays_small() -> None:
     error = refused({f"{n}\n{'ü' * 100}": 1 for n in range(40)})
     said = violations(error)
-    assert len(said) <= submit_json.MAX_VIOLATIONS
+    assert len(said) <= MAX_VIOLATIONS
     assert len(error.message) < 1_000
     assert "\n" not in error.message
 

@@ -14,6 +14,7 @@ from yt_text.job import Config, Job
 from yt_text.pipeline import Models
 from yt_text.queue import JobQueue
 from yt_text.rpc import events, translate
+from yt_text.rpc.interceptors import Guard
 from yt_text.rpc.server import RpcServer
 from yt_text.rpc.transcription import ServiceLimits, TranscriptionService
 from yt_text.rpc.watching import OncePerSnapshot, watch
@@ -99,7 +100,7 @@ async def test_our_client_gets_the_new_text_too(store: Store, tmp_path: Path) ->
     service = TranscriptionService(
         store, JobQueue(slots=1), media_dir=tmp_path, models=Models(tmp_path, ""), url_check=str, limits=limits
     )
-    server = RpcServer(service, max_message_bytes=1 << 20, max_calls=10, call_timeout_s=60)
+    server = RpcServer(service, Guard(max_calls=10, timeout_s=60), max_message_bytes=1 << 20)
     async with Client(await server.start("127.0.0.1:0")) as client:
         job = await submit(store)
         attempt = await commit(store, await begin(store, job, 1), "old", 3)

@@ -5,13 +5,15 @@ import logging
 import shutil
 import signal
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from yt_text.cli import ending, logs
-from yt_text.settings import CORES, Settings
+from yt_text.settings import Settings
+from yt_text.socket_folder import socket_folder
 
 _log = logging.getLogger(__name__)
 
@@ -36,16 +38,30 @@ def gateway(
     """
     settings = ending.read_settings(**({"http_address": http_address} if http_address else {}))
     servers = tuple(server or [settings.grpc_address])
+    if len({address.startswith("unix:") for address in servers}) > 1 or not all(map(_is_address, servers)):
+        ending.fail("--server must be host:port or unix:/path, all of one kind.", ending.WRONG_USAGE)
     if write:
-        raise typer.Exit(_write(settings, servers, write, place or write.absolute()))
+        try:
+            raise typer.Exit(_write(settings, servers, write, place or write.absolute()))
+        except OSError as error:
+            ending.fail(f"cannot write into {write}: {error.strerror}.", ending.RECORDING_FAILED)
     logs.configure(format_name=settings.log_format, level=settings.log_level)
     raise typer.Exit(asyncio.run(_run(settings, servers)))
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return len(text) > len("unix:") if text.startswith("unix:") else bool(host and port.isascii() and port.isdigit())
 
 
 def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Path) -> int:
     from yt_text.app import gateway_config
     from yt_text.gateway import config
 
+    try:
+        ip_address(config.split_address(settings.http_address)[0])
+    except ValueError:
+        ending.fail("with --write, --http-address must be an IP address and a port.", ending.WRONG_USAGE)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(config.DESCRIPTORS, folder)
     shutil.copytree(config.PAGE, folder / config.PAGE.name, dirs_exist_ok=True)
@@ -61,14 +77,15 @@ def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Pa
 
 
 async def _run(settings: Settings, servers: tuple[str, ...]) -> int:
-    from yt_text.app import GATEWAY_GRACE_S, gateway_config
+    from yt_text.app import GATEWAY_GRACE_S, gateway_config, gateway_threads
     from yt_text.gateway.envoy import Gateway, GatewayAddressInUseError, GatewayError
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    with tempfile.TemporaryDirectory(prefix="yt-text-") as folder:
-        running = Gateway(gateway_config(settings, *servers), Path(folder), threads=settings.gateway_threads or CORES)
+    parent = socket_folder(Path(tempfile.gettempdir()), "yt-text-12345678/envoy.sock")
+    with tempfile.TemporaryDirectory(prefix="yt-text-", dir=parent) as folder:
+        running = Gateway(gateway_config(settings, *servers), Path(folder), threads=gateway_threads(settings))
         try:
             await running.start()
         except GatewayAddressInUseError:

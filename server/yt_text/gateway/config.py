@@ -21,10 +21,29 @@ TEMPLATE = FOLDER / "envoy.yaml"
 DESCRIPTORS = Path(str(resources.files("yt_text.v1"))) / "descriptors.binpb"
 PAGE = FOLDER / "static"
 INDEX = "index.html"
+READS = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 JOB_PAGE = "^/jobs/[^/]+$"
 """The page of one job; the same file for all, which reads the address."""
 
 RATE_LIMITED = "You submit faster than this service takes. Try again in a moment."
+
+NO_TRANSCODER = {
+    "envoy.filters.http.grpc_json_transcoder": {
+        "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+        "disabled": True,
+    }
+}
+OTHER_HOSTS = {
+    "name": "other",
+    "domains": ["*"],
+    "routes": [
+        {
+            "match": {"prefix": "/"},
+            "direct_response": {"status": 421, "body": {"inline_string": "other host"}},
+            "typed_per_filter_config": NO_TRANSCODER,
+        }
+    ],
+}
 
 Route = dict[str, Any]
 
@@ -36,6 +55,8 @@ class GatewayConfig:
     Attributes:
         listen: `host:port`; port 0 picks a free one.
         servers: where the service is: `host:port` or `unix:/path`, all of one kind.
+        hosts: names by which it may be asked, without ports. Empty means this machine's own names if it listens on
+            loopback, any otherwise: a page that gave its own name our address could read everything.
         cors_origins: origins, such as `https://example.com`, whose pages may call.
         trusted_proxy_hops: proxies in front of the gateway that append to `x-forwarded-for`. One too many lets
             a client choose its address; one too few counts all clients of a proxy as one.
@@ -51,6 +72,7 @@ class GatewayConfig:
 
     listen: str = "127.0.0.1:8080"
     servers: tuple[str, ...] = ("127.0.0.1:50051",)
+    hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     trusted_proxy_hops: int = 0
     submits_per_minute: int = 10
@@ -73,7 +95,10 @@ def render(config: GatewayConfig, *, admin_socket: Path, descriptors: Path = DES
         page: where Envoy will find the files of the page; they are read here from `PAGE`.
     """
     host, port = split_address(config.listen)
+    hosts = list(config.hosts) or _own_names(host)
     values = {
+        "hosts": hosts,
+        "ipv4_compat": host == "::",
         "listen_host": host,
         "listen_port": port,
         "admin_socket": str(admin_socket),
@@ -81,10 +106,6 @@ def render(config: GatewayConfig, *, admin_socket: Path, descriptors: Path = DES
         "server_type": _cluster_type(config.servers),
         "server_endpoints": [{"endpoint": {"address": _address(server)}} for server in config.servers],
         "cors_origins": [{"exact": origin} for origin in config.cors_origins],
-        # An empty list of alternatives is refused; no origin is the empty text.
-        "cors_principals": [
-            {"header": {"name": "origin", "string_match": {"exact": origin}}} for origin in config.cors_origins or ("",)
-        ],
         "rate_limited_message": RATE_LIMITED,
         "rate_limited_details": _rate_limited_details(),
         "call_timeout": f"{config.call_timeout_s + 5}s",  # the server should be the one to say it
@@ -96,16 +117,29 @@ def render(config: GatewayConfig, *, admin_socket: Path, descriptors: Path = DES
             "max_connections", "max_heap_bytes",
         )
     }  # fmt: skip
-    indent = "\n" + " " * 14
-    routes = indent.join(f"- {json.dumps(route)}" for route in _page_routes(page))
     filled = {name: json.dumps(value) for name, value in values.items()}
-    return Template(TEMPLATE.read_text("utf-8")).substitute(filled, page_routes=routes)
+    indent = "\n" + " " * 14
+    filled["page_routes"] = indent.join(f"- {json.dumps(route)}" for route in _page_routes(page))
+    filled["other_hosts"] = "" if hosts == ["*"] else f"- {json.dumps(OTHER_HOSTS)}"
+    filled["cors_origins_table"] = "{" + ", ".join(f"[{_lua(origin)}] = true" for origin in config.cors_origins) + "}"
+    return Template(TEMPLATE.read_text("utf-8")).substitute(filled)
+
+
+def _own_names(host: str) -> list[str]:
+    if not ip_address(host).is_loopback:
+        return ["*"]
+    return list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host]))
+
+
+def _lua(text: str) -> str:
+    """A text as Lua reads it, which may stand in YAML: every byte by its number."""
+    return '"' + "".join(f"\\{byte:03}" for byte in text.encode()) + '"'
 
 
 def split_address(address: str) -> tuple[str, int]:
     """Returns host and port of `host:port`; an IPv6 host stands in brackets. Raises ValueError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65_535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         raise ValueError(address)
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -142,20 +176,20 @@ def _page_routes(page: Path) -> list[Route]:
         if name == INDEX:
             matches += [{"path": "/"}, {"safe_regex": {"regex": JOB_PAGE}}]
         for match in matches:
-            known = {"headers": [{"name": "if-none-match", "string_match": {"contains": f'"{etag}"'}}]}
-            routes.append(_answer(match | known, {"status": 304}, headers))
+            known = {"name": "if-none-match", "string_match": {"contains": f'"{etag}"'}}
+            routes.append(_answer(match, [READS, known], {"status": 304}, headers))
             body = {"status": 200, "body": {"filename": str(page / name)}}
-            routes.append(_answer(match, body, [*headers, _header("content-type", kind)]))
+            routes.append(_answer(match, [READS], body, [*headers, _header("content-type", kind)]))
     return routes
 
 
-def _answer(match: Route, response: Route, headers: list[Route]) -> Route:
-    off = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": True}
+def _answer(match: Route, conditions: list[Route], response: Route, headers: list[Route]) -> Route:
     return {
-        "match": match,
+        "match": match | {"headers": conditions},
         "direct_response": response,
         "response_headers_to_add": headers,
-        "typed_per_filter_config": {"envoy.filters.http.grpc_json_transcoder": off},
+        "response_headers_to_remove": ["location"],  # Envoy's own, on 304
+        "typed_per_filter_config": NO_TRANSCODER,
     }
 
 

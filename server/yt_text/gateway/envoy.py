@@ -21,7 +21,11 @@ ADMIN_TIMEOUT_S = 2.0
 RESTART_MIN_S, RESTART_MAX_S = 0.1, 10.0
 STEADY_S = 30.0
 """An Envoy that ran so long has started well: the next restart waits the least time again."""
-KEPT_LINES = 20
+KEPT_LINES, KEPT_CHARS = 20, 300
+LINE_BYTES_MAX = 1 << 20
+"""Envoy shows a configuration that it refuses, whole and in one line."""
+CHECK_S, CHECKS_MISSED = 5.0, 3
+"""An Envoy that says nothing at so many looks hangs, and is replaced."""
 
 # Linux ends the child with the thread that started it, also after kill -9: without it an orphan would hold the
 # port. Every connection is an open file, and the soft limit is often 1,024.
@@ -131,6 +135,7 @@ class Gateway:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES_MAX,
             start_new_session=True,  # Ctrl-C is for the service, which ends this when its time comes
         )
         self._reader = asyncio.create_task(self._read_lines(self._process))
@@ -148,24 +153,42 @@ class Gateway:
         if self._reader:
             await self._reader
         said = next((line for line in reversed(self._lines) if line), "it ended without a word")
-        raise GatewayError(said)
+        raise GatewayError(said.rstrip("."))
 
     async def _keep(self) -> None:
         """Starts Envoy again whenever it has ended."""
         wait_s = RESTART_MIN_S
         while True:
-            process, began = self._process, time.monotonic()
-            code = await process.wait() if process else -1
-            if time.monotonic() - began > STEADY_S:
-                wait_s = RESTART_MIN_S
-            _log.warning("the gateway ended; it is started again", extra={"exit_code": code, "wait_s": wait_s})
+            if self._process:
+                began = time.monotonic()
+                code = await self._ended(self._process)
+                if time.monotonic() - began > STEADY_S:
+                    wait_s = RESTART_MIN_S
+                _log.warning("the gateway ended; it is started again", extra={"exit_code": code})
             await asyncio.sleep(wait_s)
             wait_s = min(RESTART_MAX_S, wait_s * 2)
             try:
                 await self._launch()
+                _log.info("the gateway is back")
             except (GatewayError, OSError) as error:
                 _log.error("the gateway cannot be started: %s", error)
                 await self._end()
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Waits until Envoy has ended, or has to be ended because it hangs; returns its exit code."""
+        missed = 0
+        ending = asyncio.create_task(process.wait())
+        while not (await asyncio.wait([ending], timeout=CHECK_S))[0]:
+            try:
+                await self._ask("GET", "/ready")
+                missed = 0
+            except (OSError, http.client.HTTPException):
+                missed += 1
+            if missed == CHECKS_MISSED:
+                _log.warning("the gateway does not answer; it is ended")
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+        return await ending
 
     async def _listening(self) -> str:
         answer = json.loads(await self._ask("GET", "/listeners?format=json"))
@@ -183,10 +206,15 @@ class Gateway:
     async def _read_lines(self, process: asyncio.subprocess.Process) -> None:
         if process.stderr is None:
             return
-        with contextlib.suppress(ValueError):  # a line longer than the reader takes
-            async for line in process.stderr:
-                self._lines.append(text := line.decode("utf-8", "replace").strip())
-                _log.info("envoy: %s", text)
+        while True:
+            try:
+                line = await process.stderr.readline()
+            except ValueError:  # longer than the reader takes; it goes on behind it
+                continue
+            if not line:
+                return
+            self._lines.append(text := line.decode("utf-8", "replace").strip()[:KEPT_CHARS])
+            _log.warning("envoy: %s", text)
 
     async def _end(self) -> None:
         process, self._process = self._process, None

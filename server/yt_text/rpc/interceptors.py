@@ -4,16 +4,19 @@ import asyncio
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeAlias, cast
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2
+from sqlalchemy.exc import OperationalError
 
 from yt_text.errors import Problem, Reason, RequestError, YtTextError
 from yt_text.request_id import REQUEST_ID
+from yt_text.rpc.client_address import Networks, client_address
 from yt_text.rpc.headers import Context
 from yt_text.rpc.statuses import CODES, status, trailers
 
@@ -30,6 +33,9 @@ READINESS = "CheckReady"
 PROBES = frozenset({"CheckHealth", READINESS})
 """Called every few seconds, and of interest only when they fail."""
 
+MAX_VIOLATIONS = 8
+"""So many are named: an error has to fit into the headers of an answer."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +43,9 @@ class ContractError(RequestError):
     """A request breaks rules of the contract."""
 
     def __init__(self, violations: list[error_details_pb2.BadRequest.FieldViolation]) -> None:
-        said = "; ".join(f"{entry.field}: {entry.description}" for entry in violations)
+        self.violations = violations[:MAX_VIOLATIONS]
+        said = "; ".join(f"{entry.field}: {entry.description}" for entry in self.violations)
         super().__init__(Reason.INVALID_REQUEST, f"The request is not valid. {said}")
-        self.violations = violations
 
 
 def check(request: Message) -> None:
@@ -60,6 +66,26 @@ def check(request: Message) -> None:
             )
         )
     raise ContractError(violations)
+
+
+class Unreadable:
+    """Stands for a message that cannot be decoded: grpc's own answer would tell the caller our inner names."""
+
+
+def _readable(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except DecodeError:
+            return Unreadable()
+
+    return read
+
+
+def refuse_unreadable(request: object) -> None:
+    """Raises RequestError for what could not be decoded."""
+    if isinstance(request, Unreadable):
+        raise RequestError(Reason.INVALID_REQUEST, "The request cannot be read. Texts in it must be UTF-8.")
 
 
 class Surrounding(grpc.aio.ServerInterceptor):
@@ -100,21 +126,28 @@ class Surrounding(grpc.aio.ServerInterceptor):
                 if handler.request_streaming
                 else grpc.unary_unary_rpc_method_handler
             )
-        return make(call, handler.request_deserializer, handler.response_serializer)
+        return make(call, _readable(cast(Any, handler.request_deserializer)), handler.response_serializer)
 
 
 class Guard(Surrounding):
     """Limits, rules of the contract, and every error in one form.
 
     Args:
-        max_calls: calls at once.
+        max_calls: calls at once; probes of health are always answered.
         timeout_s: longest time for a call that takes one message and answers once.
+        max_client_streams: streams at once of one client of the gateway.
+        trusted_gateways: see `client_address`.
     """
 
-    def __init__(self, *, max_calls: int, timeout_s: float) -> None:
+    def __init__(
+        self, *, max_calls: int, timeout_s: float, max_client_streams: int = 100, trusted_gateways: Networks = ()
+    ) -> None:
         self._max_calls = max_calls
         self._timeout_s = timeout_s
+        self._max_client_streams = max_client_streams
+        self._trusted_gateways = trusted_gateways
         self._calls = 0
+        self._streams: Counter[str] = Counter()
         self._drains = False
 
     def drain(self) -> None:
@@ -130,9 +163,17 @@ class Guard(Surrounding):
         @asynccontextmanager
         async def guarded(request: Any, context: Context) -> AsyncGenerator[None]:
             self._calls += 1
+            client = "" if unary else client_address(context, self._trusted_gateways)
+            self._streams[client] += 1
             try:
-                if self._calls > self._max_calls:
+                if self._calls > self._max_calls and name not in PROBES:
                     raise RequestError(Reason.OVERLOADED, "The service has too many calls at once. Try again soon.")
+                if client and self._streams[client] > self._max_client_streams:
+                    raise RequestError(
+                        Reason.RATE_LIMITED,
+                        f"You have {self._max_client_streams} streams open, as many as one client may. Close some.",
+                    )
+                refuse_unreadable(request)
                 if self._drains and needs_readiness:
                     raise RequestError(
                         Reason.SHUTTING_DOWN, "The service is about to stop and takes no new work. Try again soon."
@@ -145,6 +186,9 @@ class Guard(Surrounding):
                 await _report(context, error)
             finally:
                 self._calls -= 1
+                self._streams[client] -= 1
+                if not self._streams[client]:
+                    del self._streams[client]
 
         return guarded
 
@@ -155,6 +199,9 @@ async def _report(context: Context, error: Exception) -> None:
         raise error
     if isinstance(error, YtTextError):
         problem = error.problem
+    elif isinstance(error, OperationalError):
+        _log.warning("the store does not answer", exc_info=error)
+        problem = Problem(Reason.SERVICE_UNREACHABLE, "The store of jobs does not answer. Try again in a moment.")
     elif isinstance(error, TimeoutError):
         problem = Problem(Reason.DEADLINE_EXCEEDED, "The call took too long. Try again.")
     else:

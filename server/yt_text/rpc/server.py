@@ -29,6 +29,9 @@ logging.getLogger("grpc._cython.cygrpc").addFilter(
 )
 
 
+METADATA_BYTES = 128 << 10
+
+
 class AddressInUseError(Exception):
     """The address cannot be listened on."""
 
@@ -39,20 +42,20 @@ class RpcServer:
     Args:
         service: the implementation; WebService is built on it.
         max_message_bytes: largest message taken.
-        max_calls: calls at once.
-        call_timeout_s: longest time for a call that takes one message and answers once.
+        guard: limits, rules and errors of every call.
     """
 
-    def __init__(
-        self, service: TranscriptionService, *, max_message_bytes: int, max_calls: int, call_timeout_s: float
-    ) -> None:
-        self._guard = Guard(max_calls=max_calls, timeout_s=call_timeout_s)
+    def __init__(self, service: TranscriptionService, guard: Guard, *, max_message_bytes: int) -> None:
+        self._guard = guard
         self._server = grpc.aio.server(
             interceptors=[CallLog(), self._guard],
             options=[
                 # Two servers on one port would share its calls in silence.
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", max_message_bytes),
+                # More than the gateway lets through: beyond it grpc answers in words of its own.
+                ("grpc.max_metadata_size", METADATA_BYTES),
+                ("grpc.absolute_max_metadata_size", METADATA_BYTES),
                 ("grpc.max_send_message_length", MAX_SEND_BYTES),
                 # Clients and the gateway may ask whether the connection lives, every few seconds.
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),

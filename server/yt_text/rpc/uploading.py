@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from yt_text.errors import Reason, RequestError
 from yt_text.intake.uploads import UploadLimits, UploadWriter
-from yt_text.rpc.interceptors import check
+from yt_text.rpc.interceptors import check, refuse_unreadable
 from yt_text.store.media import Media
 from yt_text.v1 import transcription_service_pb2 as pb
 
@@ -43,6 +43,10 @@ async def receive(
     if first is None or not first.filename:
         raise RequestError(Reason.INVALID_REQUEST, "The first message must give the filename and size_bytes.")
     check(first)
+    if first.content.content_type.lower().startswith("multipart/"):
+        raise RequestError(
+            Reason.INVALID_REQUEST, "Send the file itself as the body, not a form: curl --data-binary @talk.mp3."
+        )
     size_bytes = _declared_size(first.size_bytes, length)
     media_id = str(uuid.uuid4())
     async with UploadWriter(folder / media_id, size_bytes, limits) as upload:
@@ -84,6 +88,7 @@ async def _in_time(messages: AsyncIterator[Message], stall_s: float) -> AsyncGen
             ) from None
         if message is None:
             return
+        refuse_unreadable(message)
         yield message
 
 
