@@ -9,8 +9,8 @@ from importlib import import_module
 
 import typer
 
-COMMANDS = ("transcribe", "serve", "gateway", "demo")
-"""Each is a function in a file of its name."""
+COMMANDS = ("transcribe", "serve", "gateway", "models", "doctor", "demo")
+"""Each is a function, or a group of commands, in a file of its name."""
 
 
 def build(names: tuple[str, ...]) -> typer.Typer:
@@ -24,7 +24,11 @@ def build(names: tuple[str, ...]) -> typer.Typer:
     )
     app.callback()(lambda: None)  # a command keeps its name also when it is the only one
     for name in names:
-        app.command(name)(getattr(import_module(f"yt_text.cli.{name}"), name))
+        command = getattr(import_module(f"yt_text.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return app
 
 
