@@ -38,9 +38,11 @@ def test_a_recording_that_is_still_being_fetched_is_not_kept_yet(tmp_path: Path)
     assert Recordings(tmp_path, keep_fetched=True).find(job(JobState.RUNNING)) is None
 
 
-def test_what_was_fetched_counts_as_gone_after_success_unless_it_is_kept(tmp_path: Path) -> None:
+def test_what_was_fetched_is_not_shown_if_it_goes_at_the_end(tmp_path: Path) -> None:
     store(tmp_path / "job")
     assert Recordings(tmp_path).find(job()) is None
+    assert Recordings(tmp_path).find(job(JobState.RUNNING)) is None
+    assert Recordings(tmp_path, keep_fetched=True).find(job(JobState.RUNNING)) == tmp_path / "job"
     assert Recordings(tmp_path).find(job(JobState.FAILED)) == tmp_path / "job"
     assert Recordings(tmp_path, keep_fetched=True).find(job()) == tmp_path / "job"
 

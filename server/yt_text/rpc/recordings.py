@@ -15,8 +15,8 @@ class Recordings:
 
     Attributes:
         folder: they are in `<media id>` for uploads, in `<job id>` for what was fetched.
-        keep_fetched: what was fetched stays after the job has succeeded. Otherwise it counts as gone from that
-            moment on, although it is removed a little later.
+        keep_fetched: what was fetched stays after the job has succeeded. Otherwise it goes then, and is not shown
+            before: a player that vanishes at the end would puzzle.
     """
 
     folder: Path
@@ -24,7 +24,7 @@ class Recordings:
 
     def find(self, job: Job) -> Path | None:
         """Returns the whole recording of a job, if it is kept. Reads a few bytes from the disk."""
-        if not job.media_id and job.state is JobState.SUCCEEDED and not self.keep_fetched:
+        if not job.media_id and not self.keep_fetched and job.state not in (JobState.FAILED, JobState.CANCELLED):
             return None
         path = self.folder / (job.media_id or job.id)
         return path if spool.is_complete(path) else None
