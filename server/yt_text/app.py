@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from yt_text import spool
 from yt_text.audio.reader import AudioLimits
+from yt_text.engines.model_source import DownloadLimits
 from yt_text.gateway.config import GatewayConfig
 from yt_text.gateway.envoy import Gateway, GatewayMissingError
 from yt_text.intake.fetch import Fetcher, FetchLimits
@@ -59,7 +60,13 @@ class App:
         self._settings = settings
         self._media_dir = settings.data_dir / "media"
         networks = settings.allowed_private_addresses
-        models = Models(settings.model_dir, settings.model)
+        models = Models(
+            settings.model_dir,
+            settings.model,
+            downloads=settings.model_download,
+            mirrors=settings.model_mirrors,
+            limits=DownloadLimits(max_bytes=settings.model_max_bytes, min_free_disk_bytes=settings.min_free_disk_bytes),
+        )
         self._store = Store(
             settings.store_url,
             max_queued_jobs=settings.max_queued_jobs,

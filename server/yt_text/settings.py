@@ -15,6 +15,8 @@ from typing import Any, Self, get_type_hints
 
 from platformdirs import user_cache_path, user_data_path
 
+from yt_text.engines.model_source import DEFAULT_MIRRORS
+
 CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 PREFIX = "YT_TEXT_"
 MOST = 1 << 50
@@ -137,7 +139,13 @@ class Settings:
 
     # Engines
     model: str = ""
-    """Model for jobs that name none. Default: the first that is found, see engines/models.py."""
+    """Model for jobs that name none. Default: the smallest that is found, else `base-q8_0`."""
+    model_download: bool = True
+    """Fetches the default model at its first use, if it is not here."""
+    model_mirrors: Texts = field(default=DEFAULT_MIRRORS, metadata=_each(r"https?://\S+", "URLs of http or https"))
+    """URLs under which the published models are, asked in this order; separated by commas."""
+    model_max_bytes: int = _number(8 << 30, least=1)
+    """Largest model that is fetched."""
     allow_model_paths: bool = False
     """Lets callers name a model by a path on this machine, not only by its name."""
     engine_processes: int = _number(0)

@@ -16,6 +16,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         **os.environ,
         "YT_TEXT_DATA_DIR": str(tmp_path / "data"),
         "YT_TEXT_MODEL_DIR": str(tmp_path / "models"),
+        "YT_TEXT_MODEL_DOWNLOAD": "off",
         "COLUMNS": "200",
     }
 
@@ -48,6 +49,11 @@ def test_a_machine_without_a_model_works_and_says_what_is_missing(environment: d
     assert {found[what][0] for what in ("system", "data directory", "database", "gateway", "yt-dlp")} == {"ok"}
 
 
+def test_a_model_that_will_be_fetched_is_said(environment: dict[str, str]) -> None:
+    _, found = doctor({**environment, "YT_TEXT_MODEL_DOWNLOAD": "on"})
+    assert found["engine whisper.cpp"] == ("ok", "its model is fetched at the first use")
+
+
 def test_a_model_is_found(environment: dict[str, str]) -> None:
     _, found = doctor({**environment, "YT_TEXT_MODEL": str(MICRO)})
     assert found["engine whisper.cpp"] == ("ok", "models: micro-en-q8_0")
@@ -61,7 +67,7 @@ def test_a_data_directory_that_cannot_be_used_is_bad(environment: dict[str, str]
 
 
 def test_a_full_disk_is_bad(environment: dict[str, str]) -> None:
-    code, found = doctor({**environment, "YT_TEXT_MIN_FREE_DISK_BYTES": str(1 << 60)})
+    code, found = doctor({**environment, "YT_TEXT_MIN_FREE_DISK_BYTES": str(1 << 50)})
     assert (code, found["data directory"][0]) == (1, "bad")
 
 

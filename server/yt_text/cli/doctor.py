@@ -83,11 +83,12 @@ def _database(settings: Settings) -> Finding:
 def _engines(settings: Settings) -> Iterator[Finding]:
     from yt_text.engines import catalog
 
-    engines = catalog.list_engines(settings.model_dir, settings.model)
+    engines = catalog.list_engines(settings.model_dir, settings.model, downloads=settings.model_download)
     for number, engine in enumerate(engines):
         what = f"engine {engine.name}"
         if engine.available:
-            yield Finding(OK, what, f"models: {', '.join(engine.models)}")
+            models = ", ".join(engine.models)
+            yield Finding(OK, what, f"models: {models}" if models else "its model is fetched at the first use")
         else:
             # The last one is what `auto` falls back to.
             yield Finding(BAD if number == len(engines) - 1 else NOTE, what, engine.unavailable_reason)

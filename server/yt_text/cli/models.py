@@ -15,7 +15,7 @@ from rich.table import Table
 from yt_text.cli import ending
 from yt_text.cli.render import size
 from yt_text.engines.model_part import files_of, lock_part, part_path
-from yt_text.engines.model_source import DEFAULT_MIRRORS, DownloadLimits, Source, source_of
+from yt_text.engines.model_source import DownloadLimits, Source, source_of
 from yt_text.engines.model_table import PUBLISHED, PublishedModel
 from yt_text.engines.models import InstalledModel, find_model, installed_models, model_name
 from yt_text.engines.models import verify as check
@@ -82,20 +82,15 @@ def pull(
     """Fetches a model. What was fetched before it was stopped is kept, and the same command goes on from there."""
     settings = ending.read_settings()
     try:
-        source = source_of(model, tuple(mirror or _mirrors(settings)), name)
+        source = source_of(model, tuple(mirror or settings.model_mirrors), name)
     except EngineError as error:
         ending.fail(error.message, ending.WRONG_USAGE)
     _pull(source, settings)
 
 
-def _mirrors(settings: Settings) -> tuple[str, ...]:
-    return getattr(settings, "model_mirrors", ()) or DEFAULT_MIRRORS
-
-
 def _limits(settings: Settings) -> DownloadLimits:
-    usual = DownloadLimits()
     return DownloadLimits(
-        max_bytes=getattr(settings, "model_max_bytes", usual.max_bytes),
+        max_bytes=settings.model_max_bytes,
         min_free_disk_bytes=settings.min_free_disk_bytes,
     )
 

@@ -20,6 +20,7 @@ from yt_text.engines.languages import (
     primary_language,
     whisper_code,
 )
+from yt_text.engines.model_table import DEFAULT_MODEL, PublishedModel, published
 from yt_text.engines.models import find_model, list_models, model_name
 from yt_text.errors import EngineError, Problem, Reason
 from yt_text.job import Config
@@ -38,7 +39,8 @@ class Choice:
     """The engine that a job gets.
 
     Attributes:
-        model_path: the model's file; empty if the engine carries its model.
+        model_path: the model's file; empty if the engine carries its model, or if it must be fetched first.
+        fetch: the published model that must be fetched first; empty if none must.
         warnings: what the user should know about the choice.
     """
 
@@ -46,6 +48,7 @@ class Choice:
     model_path: str
     model_name: str
     warnings: tuple[Problem, ...] = ()
+    fetch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +88,17 @@ def check(config: Config) -> None:
         )
 
 
-def choose(config: Config, model_dir: Path, default_model: str) -> Choice:
+def choose(config: Config, model_dir: Path, default_model: str, *, downloads: bool = False) -> Choice:
     """Chooses the engine and model for a job, and checks what can be checked before any work.
 
-    `auto` takes whisper.cpp where a model is present, else pocketsphinx with a warning. A named engine or
-    model is used or refused, never replaced.
+    `auto` takes whisper.cpp where a model is present or can be fetched, else pocketsphinx with a warning. A
+    named engine or model is used or refused, never replaced. Only the default model is ever fetched.
 
     Args:
         config: of the job.
         model_dir: where models are kept.
         default_model: name or path of the model for jobs that name none.
+        downloads: the default model may be fetched if it is a published one.
 
     Raises:
         EngineError: `ENGINE_UNKNOWN`, `ENGINE_UNAVAILABLE`, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
@@ -103,14 +107,18 @@ def choose(config: Config, model_dir: Path, default_model: str) -> Choice:
     check(config)
     if config.engine == POCKETSPHINX:
         return _pocketsphinx(config)
-    if config.engine == WHISPER_CPP or config.model:
+    named = config.engine == WHISPER_CPP or bool(config.model)
+    if named:
         _need_library(WHISPER_CPP)
-        # The default may be a path outside the directory; it goes by its name like the others.
-        is_default = not config.model or config.model == model_name(Path(default_model))
-        return _whisper_cpp(config, find_model(default_model if is_default else config.model, model_dir))
-    model = _model_for_auto(model_dir, default_model)
-    if model is not None:
+    # The default may be a path outside the directory; it goes by its name like the others.
+    if config.model and config.model != model_name(Path(default_model)):
+        return _whisper_cpp(config, find_model(config.model, model_dir))
+    if (model := _default_model(model_dir, default_model)) is not None:
         return _whisper_cpp(config, model)
+    if downloads and not _missing_library(WHISPER_CPP) and (known := published(default_model or DEFAULT_MODEL)):
+        return _to_fetch(config, known)
+    if named:
+        find_model(default_model, model_dir)  # says what is missing
     choice = _pocketsphinx(config)
     warning = Problem(
         Reason.LOWER_QUALITY_ENGINE,
@@ -120,20 +128,21 @@ def choose(config: Config, model_dir: Path, default_model: str) -> Choice:
     return Choice(choice.engine, choice.model_path, choice.model_name, (warning,))
 
 
-def list_engines(model_dir: Path, default_model: str = "") -> tuple[EngineStatus, ...]:
+def list_engines(model_dir: Path, default_model: str = "", *, downloads: bool = False) -> tuple[EngineStatus, ...]:
     """Every engine, in the order in which `auto` tries them.
 
     Args:
         model_dir: where models are kept.
         default_model: name or path of the model for jobs that name none; a path need not be in `model_dir`.
+        downloads: see `choose`.
     """
     models = list_models(model_dir)
     with contextlib.suppress(EngineError):
         if (default := model_name(find_model(default_model, model_dir))) not in models:
             models = (default, *models)
     reason = _missing_library(WHISPER_CPP)
-    if not reason and not models:
-        reason = "No model is here. Put one into the model directory."
+    if not reason and not models and not (downloads and published(default_model or DEFAULT_MODEL)):
+        reason = "No model is here. Get one with `yt-text models pull`, or put one into the model directory."
     whisper = EngineStatus(WHISPER_CPP, not reason, reason, models, True, True, WHISPER_TAGS)
     reason = _missing_library(POCKETSPHINX)
     sphinx = EngineStatus(POCKETSPHINX, not reason, reason, (POCKETSPHINX_MODEL,), True, False, (ENGLISH,))
@@ -186,7 +195,7 @@ def _need_library(engine: str) -> None:
         raise EngineError(Reason.ENGINE_UNAVAILABLE, missing)
 
 
-def _model_for_auto(model_dir: Path, default_model: str) -> Path | None:
+def _default_model(model_dir: Path, default_model: str) -> Path | None:
     """The default model if it is here, else the smallest one that is, if any."""
     if _missing_library(WHISPER_CPP):
         return None
@@ -196,6 +205,16 @@ def _model_for_auto(model_dir: Path, default_model: str) -> Path | None:
         except EngineError:
             continue
     return None
+
+
+def _to_fetch(config: Config, model: PublishedModel) -> Choice:
+    foreign = config.language_code != AUTO and primary_language(config.language_code) != ENGLISH
+    if model.english_only and (config.translate or foreign):
+        raise EngineError(
+            Reason.OPTION_NOT_SUPPORTED if config.translate else Reason.LANGUAGE_NOT_SUPPORTED,
+            f"The model {model.name} knows English only. Choose a multilingual model.",
+        )
+    return Choice(WHISPER_CPP, "", model.name, fetch=model.name)
 
 
 def _whisper_cpp(config: Config, path: Path) -> Choice:

@@ -81,7 +81,7 @@ def download(
 
     Raises:
         ModelDownloadError: `MODEL_NOT_FOUND` no server has it; `MODEL_INVALID` what they have is not it;
-            `ENGINE_UNAVAILABLE` they cannot be reached, which may pass.
+            `MODEL_DOWNLOAD_FAILED` they cannot be reached, which may pass.
         EngineError: `DISK_FULL`; `MODEL_NOT_FOUND` if the directory cannot be written.
         DownloadStoppedError: `cancelled` was set.
     """
@@ -129,7 +129,7 @@ def _no_server(failures: list[tuple[str, LinkError]]) -> ModelDownloadError:
         error = _download_error(Reason.MODEL_NOT_FOUND, "No server is set to fetch it from. Set one.")
     elif any(error.reason is Reason.ENGINE_UNAVAILABLE for _, error in failures):
         what = "No server that has it could be reached. Check the network and try again."
-        error = _download_error(Reason.ENGINE_UNAVAILABLE, what, retryable=True)
+        error = _download_error(Reason.MODEL_DOWNLOAD_FAILED, what, retryable=True)
     elif any(error.reason is Reason.MODEL_INVALID for _, error in failures):
         error = _download_error(Reason.MODEL_INVALID, "What the server has is not that model. Try another server.")
     else:

@@ -73,7 +73,7 @@ def ensure_model(
         limits: what fetching may take.
 
     Raises:
-        EngineError: `MODEL_NOT_FOUND`, `MODEL_INVALID`, `DISK_FULL`, `ENGINE_UNAVAILABLE` if nothing could be
+        EngineError: `MODEL_NOT_FOUND`, `MODEL_INVALID`, `DISK_FULL`, `MODEL_DOWNLOAD_FAILED` if nothing could be
             reached: see `model_download.download`.
         DownloadStoppedError: `cancelled` was set.
     """

@@ -70,6 +70,8 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.ENGINE_FAILED: Code.INTERNAL,
     Reason.LOWER_QUALITY_ENGINE: Code.OK,
     Reason.ATTEMPT_FAILED: Code.UNAVAILABLE,
+    Reason.MODEL_DOWNLOAD: Code.OK,
+    Reason.MODEL_DOWNLOAD_FAILED: Code.UNAVAILABLE,
 }
 
 BUSY = frozenset(

@@ -8,7 +8,6 @@ from pathlib import Path
 from google.protobuf import empty_pb2
 
 from yt_text import spool
-from yt_text.engines import catalog
 from yt_text.errors import Reason, RequestError
 from yt_text.intake.uploads import UploadLimits
 from yt_text.job import Config, Job, JobState
@@ -89,7 +88,7 @@ class TranscriptionService(TranscriptionServiceServicer):
             raise RequestError(Reason.INVALID_REQUEST, "config.model must be the name of a model, not a path.")
         _refuse_what_is_not_offered(request, config)
         # What no engine here can do is said at once, not when the job's turn comes.
-        await asyncio.to_thread(catalog.choose, config, self._models.directory, self._models.default)
+        await asyncio.to_thread(self._models.choose, config)
         url = self._check_url(request.url) if request.url else ""
         submission = Submission(
             config=config,
@@ -206,7 +205,7 @@ class TranscriptionService(TranscriptionServiceServicer):
 
     async def ListEngines(self, request: pb.ListEnginesRequest, context: Context) -> pb.ListEnginesResponse:
         """Returns the engines, in the order in which `auto` tries them."""
-        engines = await asyncio.to_thread(catalog.list_engines, self._models.directory, self._models.default)
+        engines = await asyncio.to_thread(self._models.list_engines)
         return pb.ListEnginesResponse(engines=[translate.engine_message(engine) for engine in engines])
 
     def _job_message(self, job: Job) -> job_pb2.Job:

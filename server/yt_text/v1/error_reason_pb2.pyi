@@ -140,6 +140,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As a warning: a simpler engine than usual made the text."""
     ERROR_REASON_ATTEMPT_FAILED: _ErrorReason.ValueType  # 88
     """As a warning: an attempt failed and the job was tried again."""
+    ERROR_REASON_MODEL_DOWNLOAD: _ErrorReason.ValueType  # 89
+    """As a warning: a model is, or was, fetched before the job could begin."""
+    ERROR_REASON_MODEL_DOWNLOAD_FAILED: _ErrorReason.ValueType  # 90
+    """As a warning or an error: a model could not be fetched."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed, for programs.
@@ -267,4 +271,8 @@ ERROR_REASON_LOWER_QUALITY_ENGINE: ErrorReason.ValueType  # 87
 """As a warning: a simpler engine than usual made the text."""
 ERROR_REASON_ATTEMPT_FAILED: ErrorReason.ValueType  # 88
 """As a warning: an attempt failed and the job was tried again."""
+ERROR_REASON_MODEL_DOWNLOAD: ErrorReason.ValueType  # 89
+"""As a warning: a model is, or was, fetched before the job could begin."""
+ERROR_REASON_MODEL_DOWNLOAD_FAILED: ErrorReason.ValueType  # 90
+"""As a warning or an error: a model could not be fetched."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

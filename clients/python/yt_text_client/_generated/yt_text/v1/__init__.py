@@ -348,6 +348,16 @@ class ErrorReason(betterproto2.Enum):
     As a warning: an attempt failed and the job was tried again.
     """
 
+    MODEL_DOWNLOAD = 89
+    """
+    As a warning: a model is, or was, fetched before the job could begin.
+    """
+
+    MODEL_DOWNLOAD_FAILED = 90
+    """
+    As a warning or an error: a model could not be fetched.
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -408,6 +418,8 @@ class ErrorReason(betterproto2.Enum):
             86: "ERROR_REASON_ENGINE_FAILED",
             87: "ERROR_REASON_LOWER_QUALITY_ENGINE",
             88: "ERROR_REASON_ATTEMPT_FAILED",
+            89: "ERROR_REASON_MODEL_DOWNLOAD",
+            90: "ERROR_REASON_MODEL_DOWNLOAD_FAILED",
         }
 
     @classmethod
@@ -470,6 +482,8 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_ENGINE_FAILED": 86,
             "ERROR_REASON_LOWER_QUALITY_ENGINE": 87,
             "ERROR_REASON_ATTEMPT_FAILED": 88,
+            "ERROR_REASON_MODEL_DOWNLOAD": 89,
+            "ERROR_REASON_MODEL_DOWNLOAD_FAILED": 90,
         }
 
 
