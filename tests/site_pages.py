@@ -27,6 +27,8 @@ _TYPES = {
     ".ts": "video/mp2t",
     ".m3u8": "application/vnd.apple.mpegurl",
     ".mpd": "application/dash+xml",
+    ".vtt": "text/vtt",
+    ".srt": "text/plain",
 }
 _BLOCK_BYTES = 4 << 10
 _COOKIE = "visitor=42"
@@ -173,7 +175,11 @@ class Visit(BaseHTTPRequestHandler):
     # Pages
 
     def _page_page(self, *_: str) -> None:
-        players = "".join(f'<p><video src="{escape(link)}"></video></p>' for link in self.query["media"])
+        tracks = ""
+        for language, link in self._tracks():
+            named = f' srclang="{escape(language)}"' if language else ""
+            tracks += f'<track kind="captions"{named} src="{escape(link)}">'
+        players = "".join(f'<p><video src="{escape(link)}">{tracks}</video></p>' for link in self.query["media"])
         self._give(f"<html><head><title>A talk</title></head><body>{players}</body></html>")
 
     def _page_og(self) -> None:
@@ -211,6 +217,13 @@ class Visit(BaseHTTPRequestHandler):
             lines.append("#EXT-X-ENDLIST")
         self._give("\n".join(lines) + "\n", kind=_TYPES[".m3u8"])
 
+    def _page_master(self, *_: str) -> None:
+        media = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="T"'
+        lines = ["#EXTM3U", *(f'{media},LANGUAGE="{language}",URI="{link}"' for language, link in self._tracks())]
+        codecs = self.query.get("codecs", ["mp4a.40.2"])[0]
+        lines += [f'#EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS="{codecs}",SUBTITLES="s"', self.query["list"][0]]
+        self._give("\n".join(lines) + "\n", kind=_TYPES[".m3u8"])
+
     def _page_dash(self) -> None:
         if base := self.query.get("base"):
             pieces = f"<BaseURL>{escape(base[0])}</BaseURL>"
@@ -221,9 +234,23 @@ class Visit(BaseHTTPRequestHandler):
             '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" '
             'mediaPresentationDuration="PT60S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>'
             '<AdaptationSet mimeType="audio/mp4"><Representation id="1" bandwidth="64000" codecs="mp4a.40.2">'
-            f"{pieces}</Representation></AdaptationSet></Period></MPD>",
+            f"{pieces}</Representation></AdaptationSet>{self._text_sets()}</Period></MPD>",
             kind=_TYPES[".mpd"],
         )
+
+    def _text_sets(self) -> str:
+        sets = ""
+        for language, link in self._tracks():
+            link = escape(urllib.parse.urljoin(self.site.url("/"), link))
+            sets += f'<AdaptationSet mimeType="text/vtt" lang="{language}"><Representation id="t" bandwidth="1">'
+            sets += f"<BaseURL>{link}</BaseURL></Representation></AdaptationSet>"
+        return sets
+
+    def _tracks(self) -> Iterator[tuple[str, str]]:
+        """The language and the link of each of the query's `track`s."""
+        for track in self.query.get("track", ()):
+            language, _, link = track.partition(":")
+            yield language, link
 
     def _page_redirect(self) -> None:
         status = int(self.query.get("status", ["302"])[0])

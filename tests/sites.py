@@ -8,12 +8,14 @@ with Site(folder) as site:
                                                  `no-validator`, `changing` (another file each time),
                                                  `expiring/<n>` (403 from the n-th request on, for that link),
                                                  `needs-cookie`, `needs-referer`, `as/<type>`
-    site.url("/page?media=/talk.mp3")            a page with a player; `media` may be any URL, and several
+    site.url("/page?media=/talk.mp3")            a page with a player; `media` may be any URL, and several;
+                                                 `&track=en:URL` gives it captions, several too
     site.url("/og?media=/talk.mp4")              a page that names its video in its head only
     site.url("/cookie-page?media=...")           a page that sets the cookie
     site.url("/signed-page?media=/talk.mp3")     a page whose link is another one each time
     site.url("/hls?piece=/1.ts&piece=/2.ts")     a playlist of pieces; `&live=1`, `&key=URL`, `&drm=1`
-    site.url("/dash?piece=URL")                  a DASH manifest, `&base=URL` for one file
+    site.url("/master?list=URL&track=en:URL")    a playlist of a playlist, with captions; `&codecs=...`
+    site.url("/dash?piece=URL")                  a DASH manifest, `&base=URL` for one file, `&track=en:URL`
     site.url("/rss?media=/a.mp3&media=/b.mp3")   a podcast
     site.url("/redirect?to=URL")                 `&status=302`
     site.url("/status/403")

@@ -26,6 +26,10 @@ class JobState(StrEnum):
 ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
+CAPTIONS = "captions"
+"""Stands for the engine where a transcript is the site's captions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """How to transcribe, with every default filled in.
@@ -121,6 +125,11 @@ class Job:
     from_cache: bool = False
     revision: int = 0
     queue_position: int = field(default=0, compare=False)
+
+    @property
+    def text_origin(self) -> TextOrigin:
+        """Where the text that is committed comes from."""
+        return TextOrigin.CAPTIONS if self.engine == CAPTIONS else TextOrigin.SPEECH
 
     @property
     def percent(self) -> int:

@@ -8,12 +8,12 @@ committed chunks goes on after them: the same sound gives the same chunks.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 
-from yt_text import spool
+from yt_text import captioned, spool
 from yt_text.audio.reader import AudioLimits, AudioReader
 from yt_text.audio.timeline import Chunk, place
 from yt_text.engines import catalog
@@ -106,16 +106,26 @@ class Pipeline:
             YtTextError: the attempt failed; `retryable` says whether another may succeed.
             LostError: another worker has the job.
         """
+        path = self._media_dir / (attempt.media_id or attempt.id)
+        order = captioned.wanted(attempt)
+        if order is None:
+            await self._hear(attempt, path)
+            return
+        async with self._fetcher.fetch(attempt.url, path, order) as fetch:
+            if not await captioned.transcribe(self._attempts, attempt, fetch, order):
+                await self._hear(attempt, path, fetch)
+
+    async def _hear(self, attempt: Job, path: Path, fetch: Fetch | None = None) -> None:
+        """Transcribes a recording by ear. `fetch` brings it, if it has been asked for already."""
         choice = await self._choose(attempt)
         for warning in choice.warnings:
             await self._attempts.warn(attempt, warning)
         spec = EngineSpec(choice.engine, choice.model_path)
-        path = self._media_dir / (attempt.media_id or attempt.id)
         try:
             async with asyncio.TaskGroup() as group:
                 # The model loads while the site is asked for its metadata.
                 engine = group.create_task(self._pool.info(spec))
-                async with self._source(attempt, path, group):
+                async with self._source(attempt, path, group, fetch):
                     info = await engine
                     attempt = await self._attempts.begin(
                         attempt,
@@ -192,14 +202,16 @@ class Pipeline:
         await self._attempts.warn(attempt, Problem(Reason.MODEL_DOWNLOAD, said))
 
     @asynccontextmanager
-    async def _source(self, attempt: Job, path: Path, group: asyncio.TaskGroup) -> AsyncGenerator[None]:
+    async def _source(
+        self, attempt: Job, path: Path, group: asyncio.TaskGroup, begun: Fetch | None
+    ) -> AsyncGenerator[None]:
         """Sees to it that the recording is on the disk, or on its way there."""
         if await asyncio.to_thread(spool.is_complete, path):
             yield
             return
         if not attempt.url:
             raise RequestError(Reason.MEDIA_NOT_FOUND, "The upload is no longer there. Upload the recording again.")
-        async with self._fetcher.fetch(attempt.url, path) as fetch:
+        async with nullcontext(begun) if begun else self._fetcher.fetch(attempt.url, path) as fetch:
             await self._attempts.describe(attempt, await fetch.info())
             following = group.create_task(self._follow(attempt, fetch))
             yield

@@ -238,7 +238,7 @@ async def test_a_url_that_cannot_be_fetched_is_refused_at_once(stub: Any, url: s
         ({"engine": "pocketsphinx", "translate": True}, "OPTION_NOT_SUPPORTED"),
         ({"engine": "pocketsphinx", "language_code": "de"}, "LANGUAGE_NOT_SUPPORTED"),
         ({"enable_diarization": True}, "NOT_IMPLEMENTED"),
-        ({"text_origin": 2}, "NOT_IMPLEMENTED"),
+        ({"text_origin": 2, "translate": True}, "OPTION_NOT_SUPPORTED"),
     ],
 )
 async def test_what_no_engine_can_do_is_refused_at_once(stub: Any, values: dict[str, Any], reason: str) -> None:

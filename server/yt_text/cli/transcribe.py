@@ -19,6 +19,9 @@ from yt_text_client import (
     Client,
     Job,
     JobState,
+    Media,
+    ResourceExhausted,
+    TextOrigin,
     TranscriptionConfig,
     YtTextError,
     has_ended,
@@ -28,6 +31,15 @@ from yt_text_client import (
 from yt_text_client import Transcript as TranscriptMessage
 
 FormatName = Literal["txt", "srt", "vtt", "json", "tsv", "md"]
+TextFrom = Literal["speech", "captions", "captions-then-speech"]
+ORIGINS: dict[TextFrom, TextOrigin] = {
+    "speech": TextOrigin.SPEECH,
+    "captions": TextOrigin.CAPTIONS,
+    "captions-then-speech": TextOrigin.CAPTIONS_THEN_SPEECH,
+}
+WAITS = frozenset({"TOO_MANY_JOBS", "RATE_LIMITED"})
+"""What a service refuses now and takes later."""
+WAIT_S = 3.0
 CANCEL_TIMEOUT_S = 3.0
 NAME_BYTES = 200
 
@@ -40,6 +52,9 @@ def transcribe(
     translate: Annotated[bool, typer.Option("--translate", help="Translate to English.")] = False,
     words: Annotated[bool, typer.Option("--words", help="Give times to words.")] = False,
     prompt: Annotated[str, typer.Option(help="Words and names to expect.")] = "",
+    text_from: Annotated[
+        TextFrom, typer.Option(help="Where the text may come from: the sound, or the captions of the site.")
+    ] = "speech",
     format_name: Annotated[FormatName, typer.Option("--format", "-f", help="Form of the transcript.")] = "txt",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; a directory for several recordings.")
@@ -65,6 +80,7 @@ def transcribe(
         translate=translate,
         enable_word_offsets=words,
         prompt=prompt,
+        text_origin=ORIGINS[text_from],
     )
     ending.run(reporting(_transcribe(sources, config, format_name, output, server, settings)))
 
@@ -110,7 +126,7 @@ class _Run:
         media = source if _is_url(source) else await self._client.upload(
             Path(source), on_progress=self._display.uploaded
         )  # fmt: skip
-        submitting = asyncio.ensure_future(self._client.submit(media, config))
+        submitting = asyncio.ensure_future(self._submit_when_taken(media, config))
         try:
             job = await asyncio.shield(submitting)
         except asyncio.CancelledError:
@@ -121,6 +137,20 @@ class _Run:
             raise
         self._open.add(job.id)
         return job
+
+    async def _submit_when_taken(self, media: str | Media, config: TranscriptionConfig) -> Job:
+        """Submits; waits while the service takes no more of this client, whose earlier jobs go on meanwhile."""
+        said = False
+        while True:
+            try:
+                return await self._client.submit(media, config)
+            except ResourceExhausted as error:
+                if error.reason not in WAITS:
+                    raise
+                if not said:
+                    self._display.note(f"yt-text: waits: {error.message}")
+                said = True
+            await asyncio.sleep(WAIT_S)
 
     async def finish(self, source: str, job: Job) -> bool:
         """Follows a job to its end and writes its transcript. Returns whether it succeeded."""

@@ -6,7 +6,7 @@ no local files, no shared cache. Every answer of a site is counted and cut at a 
 
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yt_dlp
@@ -47,7 +47,9 @@ class Site(yt_dlp.YoutubeDL):
         self._received = received
         self._order = order
         self.limit_responses(MAX_PAGE_BYTES, Stop(failures.PAGE_TOO_LARGE))
+        self._without_formats = False
         options: Any = _options(order)
+        options["format"] = self._choose
         super().__init__(options)
 
     def limit_responses(self, max_bytes: int, too_large: Stop) -> None:
@@ -73,14 +75,18 @@ class Site(yt_dlp.YoutubeDL):
         self._limit(response)
         return response
 
-    def extract(self) -> Info:
+    def extract(self, *, without_formats: bool = False) -> Info:
         """Finds the one recording at the link, with the format to fetch chosen.
+
+        Args:
+            without_formats: be content with one of which no format can be fetched; it has no `url` then.
 
         Raises:
             Stop: there is none that can be fetched.
             Exception: whatever yt-dlp raises; see `site_errors`.
         """
         self.limit_responses(MAX_PAGE_BYTES, Stop(failures.PAGE_TOO_LARGE))
+        self._without_formats = self.params["ignore_no_formats_error"] = without_formats
         url = self._order.url
         for _ in range(_MAX_STEPS):
             found: Any = self.extract_info(url, download=False)
@@ -94,6 +100,16 @@ class Site(yt_dlp.YoutubeDL):
                 return info
             url = str(info.get("url"))
         raise Stop(failures.NO_MEDIA)
+
+    def process_subtitles(self, video_id: str, normal_subtitles: object, automatic_captions: object) -> None:
+        """Leaves captions to `captions_choice`; yt-dlp's own choice fails at a track that has no language."""
+
+    def _choose(self, context: dict[str, Any]) -> Iterator[choice.Format]:
+        try:
+            yield from choice.choose(context)
+        except Stop:
+            if not self._without_formats:
+                raise
 
     def _check(self, info: Info) -> None:
         if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming", "post_live"}:
@@ -178,11 +194,14 @@ def _options(order: FetchOrder) -> dict[str, Any]:
         "logger": _Log(),
         "logtostderr": True,
         # What to look for. Two entries are enough to tell a playlist.
-        "format": choice.choose,
         "noplaylist": True,
         "extract_flat": "in_playlist",
         "playlist_items": "1:2",
         "default_search": "error",
+        # Some sites are asked for captions only if they are wanted; those that YouTube would translate never are.
+        "writesubtitles": bool(order.captions_language),
+        "writeautomaticsub": bool(order.captions_language),
+        "extractor_args": {"youtube": {"skip": ["translated_subs"]}},
         "allow_unplayable_formats": False,
         # How long to try. The library's defaults are 0, unlike those of the command.
         "socket_timeout": order.socket_timeout_s,

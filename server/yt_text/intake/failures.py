@@ -117,6 +117,26 @@ TOO_LONG = Failure(
     "The recording lasts {duration_s} s; the limit is {max_duration_s} s. Give a shorter one.",
 )
 
+# The captions
+NO_CAPTIONS = Failure(
+    Reason.NO_CAPTIONS,
+    "The site has no captions of what is said. Ask for the text of the speech instead.",
+)
+CAPTIONS_UNREADABLE = Failure(
+    Reason.CAPTIONS_UNREADABLE,
+    "The site's captions are not in a form that can be read. Ask for the text of the speech instead.",
+)
+CAPTIONS_TOO_LARGE = Failure(
+    Reason.RECORDING_TOO_LARGE,
+    "The site's captions are larger than the limit of {max_captions_bytes} bytes. "
+    "Ask for the text of the speech instead.",
+)
+CAPTIONS_TOO_MANY = Failure(
+    Reason.RECORDING_TOO_LARGE,
+    "The site has more than {max_captions_segments} captions for the recording. "
+    "Ask for the text of the speech instead.",
+)
+
 # The download
 CHANGED = Failure(
     Reason.FETCH_FAILED, "The recording changed at the site while it was fetched. Try again.", retryable=True

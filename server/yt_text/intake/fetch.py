@@ -5,13 +5,17 @@ await fetcher.start()
 async with fetcher.fetch(check_url(url), path) as fetch:
     media = await fetch.info()      # the spool can be read from here on
     await fetch.wait()              # it is complete
+
+async with fetcher.fetch(check_url(url), path, CaptionsOrder("auto", then_recording=True)) as fetch:
+    captions = await fetch.captions()
+    if captions is None:
+        media = await fetch.info()  # as above
 """
 
 import asyncio
 import logging
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -19,46 +23,26 @@ from yt_text import spool
 from yt_text.errors import IntakeError
 from yt_text.intake import failures
 from yt_text.intake.addresses import Network
-from yt_text.intake.fetch_messages import Done, Failed, FetchOrder, Metadata, Moved
+from yt_text.intake.captions import Captions, CaptionsInbox, CaptionsOrder
+from yt_text.intake.fetch_limits import FetchLimits
+from yt_text.intake.fetch_messages import (
+    CaptionLines,
+    CaptionsFound,
+    Done,
+    Failed,
+    FetchOrder,
+    Metadata,
+    Moved,
+    NoCaptions,
+)
 from yt_text.intake.fetch_process import FetchProcess
 from yt_text.intake.links import check_url
 from yt_text.intake.proxy import FilterProxy, Pass, ProxyLimits, Resolve
 from yt_text.job import MediaInfo
 
-__all__ = ["Fetch", "FetchLimits", "Fetcher", "check_url"]
+__all__ = ["Captions", "CaptionsOrder", "Fetch", "FetchLimits", "Fetcher", "check_url"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FetchLimits:
-    """Bounds of one fetch.
-
-    Attributes:
-        max_bytes: longest recording.
-        max_duration_s: longest recording, as its site declares it.
-        resolve_timeout_s: for a site's name.
-        connect_timeout_s: for one address of a site.
-        read_timeout_s: for one answer of a site, and between two pieces of it; then it is asked again.
-        metadata_timeout_s: until the site has named a recording.
-        stall_timeout_s: a fetch to which nothing comes for so long is given up.
-        total_timeout_s: longest fetch.
-        memory_bytes: data of the child process.
-        cpu_s: processor time of the child process.
-        min_free_disk_bytes: the disk is not filled further than this.
-    """
-
-    max_bytes: int = 4 << 30
-    max_duration_s: float = 12 * 3600
-    resolve_timeout_s: float = 10
-    connect_timeout_s: float = 15
-    read_timeout_s: float = 20
-    metadata_timeout_s: float = 180
-    stall_timeout_s: float = 60
-    total_timeout_s: float = 6 * 3600
-    memory_bytes: int = 1536 << 20
-    cpu_s: int = 900
-    min_free_disk_bytes: int = 256 << 20
 
 
 class Fetcher:
@@ -72,7 +56,7 @@ class Fetcher:
 
     def __init__(
         self,
-        limits: FetchLimits = FetchLimits(),
+        limits: FetchLimits = FetchLimits(),  # noqa: B008 - it is frozen
         allowed_networks: Sequence[Network] = (),
         resolve: Resolve | None = None,
     ) -> None:
@@ -95,15 +79,16 @@ class Fetcher:
         """Ends all connections; running fetches fail."""
         await self._proxy.close()
 
-    def fetch(self, url: str, spool: Path) -> "Fetch":
+    def fetch(self, url: str, spool: Path, captions: CaptionsOrder | None = None) -> "Fetch":
         """Prepares a fetch; entering it begins it.
 
         Args:
             url: a link that `check_url` let pass.
             spool: where the recording goes. What an earlier fetch of the same link left there is continued
                 if the site still has the same file; a complete one is not fetched again.
+            captions: ask for captions first; None for the recording alone.
         """
-        return Fetch(url, spool, self._limits, self._proxy)
+        return Fetch(url, spool, self._limits, self._proxy, captions)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -121,7 +106,9 @@ class Fetch:
         total_bytes: its length, 0 if not known.
     """
 
-    def __init__(self, url: str, path: Path, limits: FetchLimits, proxy: FilterProxy) -> None:
+    def __init__(
+        self, url: str, path: Path, limits: FetchLimits, proxy: FilterProxy, captions: CaptionsOrder | None = None
+    ) -> None:
         self.fetched_bytes = 0
         self.total_bytes = 0
         self._url = url
@@ -129,6 +116,8 @@ class Fetch:
         self._work_dir = spool.work_path(self._path)
         self._limits = limits
         self._proxy = proxy
+        self._captions_order = captions
+        self._captions = CaptionsInbox(limits.max_captions_segments)
         self._pass: Pass | None = None
         self._child: FetchProcess | None = None
         self._following: asyncio.Task[None] | None = None
@@ -141,6 +130,17 @@ class Fetch:
     def child_pid(self) -> int:
         """The child's process id, 0 if there is none."""
         return self._child.pid if self._child is not None else 0
+
+    async def captions(self) -> Captions | None:
+        """Waits for the captions; with them nothing else is fetched, and the spool stays as it was.
+
+        None if there are none, if they were not asked for, or if the spool was complete already. The
+        recording then comes if it was asked for.
+
+        Raises:
+            IntakeError: the captions cannot be had, or nothing can; what becomes of the recording, `info` says.
+        """
+        return await self._captions.wait()
 
     async def info(self) -> MediaInfo:
         """Waits for the site's metadata; the spool can be read from then on.
@@ -157,6 +157,8 @@ class Fetch:
 
     async def wait(self) -> None:
         """Waits until the spool is complete.
+
+        With captions, and where they alone were asked for, it ends without a spool.
 
         Raises:
             IntakeError: it cannot be completed.
@@ -199,7 +201,7 @@ class Fetch:
         self._following = asyncio.create_task(self._follow_to_end(self._child, self._pass))
 
     def _order(self, proxy_url: str) -> FetchOrder:
-        limits = self._limits
+        limits, captions = self._limits, self._captions_order
         return FetchOrder(
             url=self._url,
             spool=str(self._path),
@@ -211,6 +213,10 @@ class Fetch:
             min_free_disk_bytes=limits.min_free_disk_bytes,
             memory_bytes=limits.memory_bytes,
             cpu_s=limits.cpu_s,
+            captions_language=captions.language_code if captions is not None else "",
+            captions_only=captions is not None and not captions.then_recording,
+            max_captions_bytes=limits.max_captions_bytes,
+            max_captions_segments=limits.max_captions_segments,
         )
 
     async def _follow_to_end(self, child: FetchProcess, admitted: Pass) -> None:
@@ -254,6 +260,10 @@ class Fetch:
                 case Metadata(media):
                     self._media = media
                     self._known.set()
+                case CaptionsFound() | CaptionLines() | NoCaptions():
+                    self._captions.take(event)
+                    if isinstance(event, CaptionsFound):
+                        self._media = event.media
                 case Moved(fetched_bytes, total_bytes):
                     self.fetched_bytes, self.total_bytes = fetched_bytes, total_bytes
                 case Done():
@@ -263,6 +273,7 @@ class Fetch:
 
     def _end(self, error: IntakeError | None) -> None:
         self._error = error
+        self._captions.close(error)
         self._known.set()
         self._ended.set()
 

@@ -46,8 +46,7 @@ def main() -> None:
         fetching.fetch(order, tell)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the service is told of it
         traceback.print_exception(error)
-        told = site_errors.failure_of(error)
-        tell(Failed(told.reason, told.message, told.retryable, dict(told.metadata)))
+        tell(Failed.of(site_errors.failure_of(error)))
         os._exit(1)
     # There is nothing to clean up, and taking the interpreter down takes time.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""One fetch, as the child does it: find the recording, choose a format, fill the spool."""
+"""One fetch, as the child does it: find the recording, take its captions or choose a format and fill the spool."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from yt_text.intake import failures, mp4
 from yt_text.intake.extraction import Info, Site, describe
 from yt_text.intake.failures import Stop
-from yt_text.intake.fetch_messages import Done, Event, FetchOrder, Metadata, Moved
+from yt_text.intake.fetch_messages import Done, Event, FetchOrder, Metadata, Moved, NoCaptions
 from yt_text.intake.http_recording import HttpRecording, Link
 from yt_text.intake.streaming import fetch_stream
 from yt_text.intake.target import Target
@@ -23,8 +23,8 @@ Tell = Callable[[Event], None]
 class _Meter:
     """Tells how far the fetch is, a few times a second while bytes come."""
 
-    def __init__(self, target: Target, tell: Tell) -> None:
-        self._target = target
+    def __init__(self, tell: Tell) -> None:
+        self.target: Target | None = None
         self._tell = tell
         self._received_bytes = 0
         self._next_s = 0.0
@@ -37,7 +37,8 @@ class _Meter:
             self.show()
 
     def show(self) -> None:
-        self._tell(Moved(self._target.fetched, self._target.total, self._received_bytes))
+        fetched, total = (self.target.fetched, self.target.total) if self.target is not None else (0, 0)
+        self._tell(Moved(fetched, total, self._received_bytes))
 
 
 def fetch(order: FetchOrder, tell: Tell) -> None:
@@ -47,10 +48,29 @@ def fetch(order: FetchOrder, tell: Tell) -> None:
         Stop: it cannot be done.
         Exception: whatever yt-dlp raises; see `site_errors`.
     """
-    target = Target(Path(order.spool), max_bytes=order.max_bytes, min_free_disk_bytes=order.min_free_disk_bytes)
-    meter = _Meter(target, tell)
+    meter = _Meter(tell)
     site = Site(order, meter.received)
-    info = site.extract()
+    info = site.extract(without_formats=bool(order.captions_language))
+    missing = _fetch_captions(site, info, order, tell) if order.captions_language else NoCaptions(None)
+    if missing is not None:
+        if not info.get("url"):
+            info = site.extract()  # tells why
+        tell(missing)
+        if not order.captions_only:
+            _fetch_recording(site, info, order, tell, meter)
+    tell(Done())
+
+
+def _fetch_captions(site: Site, info: Info, order: FetchOrder, tell: Tell) -> NoCaptions | None:
+    # Most fetches need none of it, and it takes a while to import.
+    from yt_text.intake.captions_fetch import fetch_captions
+
+    return fetch_captions(site, info, order, tell)
+
+
+def _fetch_recording(site: Site, info: Info, order: FetchOrder, tell: Tell, meter: _Meter) -> None:
+    target = Target(Path(order.spool), max_bytes=order.max_bytes, min_free_disk_bytes=order.min_free_disk_bytes)
+    meter.target = target
     metadata = Metadata(describe(info))
     if info.get("protocol") in {"http", "https"} and not info.get("fragments"):
 
@@ -66,10 +86,9 @@ def fetch(order: FetchOrder, tell: Tell) -> None:
     else:
         target.begin(0, "")
         tell(metadata)
-        fetch_stream(site, info, target)
+        fetch_stream(site, info, target.append, target.too_large())
     target.finish()
     meter.show()
-    tell(Done())
 
 
 def _fetch_file(recording: HttpRecording, target: Target, tell: Tell, metadata: Metadata) -> None:

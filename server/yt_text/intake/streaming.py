@@ -1,5 +1,7 @@
-"""Fetches a recording that comes in pieces (HLS, DASH), through yt-dlp's own downloaders, into a spool."""
+"""Fetches what comes in pieces (HLS, DASH), through yt-dlp's own downloaders: a recording, or captions."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from yt_dlp.downloader import get_suitable_downloader
@@ -9,7 +11,6 @@ from yt_dlp.downloader.hls import HlsFD
 from yt_text.intake import failures
 from yt_text.intake.extraction import Info, Site
 from yt_text.intake.failures import Stop
-from yt_text.intake.target import Target
 
 MAX_PIECE_BYTES = 256 << 20
 """Longest piece of a stream: it is held in memory once."""
@@ -20,18 +21,18 @@ _TO_TARGET = "-"
 class _Sink:
     """The file that yt-dlp believes to write."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, append: Callable[[bytes], None]) -> None:
+        self._append = append
 
     def write(self, data: bytes) -> int:
-        self._target.append(data)
+        self._append(data)
         return len(data)
 
     def flush(self) -> None:
         """Nothing is held back."""
 
     def close(self) -> None:
-        """The target is closed by its owner."""
+        """What takes the bytes is closed by its owner."""
 
 
 class _IntoTarget:
@@ -59,8 +60,14 @@ class _Dash(_IntoTarget, DashSegmentsFD):
     pass
 
 
-def fetch_stream(site: Site, info: Info, target: Target) -> None:
+def fetch_stream(site: Site, info: Info, append: Callable[[bytes], None], too_large: Stop) -> None:
     """Fetches all pieces in order. A stream is never resumed: its pieces need not be cut the same again.
+
+    Args:
+        site: where it is.
+        info: as yt-dlp describes it.
+        append: takes the bytes.
+        too_large: what ends the fetch if one piece is too large already.
 
     Raises:
         Stop: a limit, or a stream that only another program could fetch.
@@ -74,8 +81,12 @@ def fetch_stream(site: Site, info: Info, target: Target) -> None:
     kind = kinds.get(chosen)
     if kind is None:
         raise Stop(failures.NO_MEDIA)
-    site.limit_responses(MAX_PIECE_BYTES, target.too_large())
+    # A piece that an earlier stream left here would be taken for one of this.
+    for piece in Path().glob(f"{_TO_TARGET}-Frag*"):
+        piece.unlink()
+    site.limit_responses(MAX_PIECE_BYTES, too_large)
     downloader = kind(site, options)
-    downloader.sink = _Sink(target)
-    if not downloader.real_download(_TO_TARGET, asked):
+    downloader.sink = _Sink(append)
+    # It returns nothing after captions.
+    if downloader.real_download(_TO_TARGET, asked) is False:
         raise Stop(failures.FAILED)

@@ -87,8 +87,9 @@ class TranscriptionService(TranscriptionServiceServicer):
         if not self._limits.allow_model_paths and not _is_name(config.model):
             raise RequestError(Reason.INVALID_REQUEST, "config.model must be the name of a model, not a path.")
         _refuse_what_is_not_offered(request, config)
-        # What no engine here can do is said at once, not when the job's turn comes.
-        await asyncio.to_thread(self._models.choose, config)
+        if config.text_origin is not TextOrigin.CAPTIONS:
+            # What no engine here can do is said at once, not when the job's turn comes.
+            await asyncio.to_thread(self._models.choose, config)
         url = self._check_url(request.url) if request.url else ""
         submission = Submission(
             config=config,
@@ -213,8 +214,13 @@ class TranscriptionService(TranscriptionServiceServicer):
 
 
 def _refuse_what_is_not_offered(request: pb.SubmitJobRequest, config: Config) -> None:
+    if config.text_origin is not TextOrigin.SPEECH and config.translate:
+        raise RequestError(
+            Reason.OPTION_NOT_SUPPORTED, "Captions are not translated. Ask for the text of the speech (text_origin)."
+        )
+    if config.text_origin is TextOrigin.CAPTIONS and not request.url:
+        raise RequestError(Reason.OPTION_NOT_SUPPORTED, "Only a site has captions; an upload is transcribed by ear.")
     asked = {
-        "captions (text_origin)": config.text_origin is not TextOrigin.SPEECH,
         "telling speakers apart (enable_diarization)": config.diarization,
         "webhooks (webhook_url)": bool(request.webhook_url),
     }

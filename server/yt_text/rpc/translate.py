@@ -152,7 +152,7 @@ def transcript_value(job: Job, segments: list[Segment]) -> Transcript:
         language_code=job.language_code,
         language_confidence=job.language_confidence,
         duration_ms=job.media.duration_ms,
-        text_origin=TextOrigin.SPEECH,
+        text_origin=job.text_origin,
         engine=job.engine,
         model=job.model,
         processing_ms=job.processing_ms,

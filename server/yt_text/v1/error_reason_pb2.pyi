@@ -104,6 +104,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The site changed in a way that this service does not know yet."""
     ERROR_REASON_FETCH_FAILED: _ErrorReason.ValueType  # 45
     """Fetching failed for a reason inside the service."""
+    ERROR_REASON_NO_CAPTIONS: _ErrorReason.ValueType  # 46
+    """The site has no captions of what is said."""
+    ERROR_REASON_CAPTIONS_UNREADABLE: _ErrorReason.ValueType  # 47
+    """The site's captions cannot be read."""
     ERROR_REASON_RECORDING_TOO_LARGE: _ErrorReason.ValueType  # 60
     """The recording has more bytes than the service takes."""
     ERROR_REASON_RECORDING_TOO_LONG: _ErrorReason.ValueType  # 61
@@ -235,6 +239,10 @@ ERROR_REASON_EXTRACTOR_FAILED: ErrorReason.ValueType  # 44
 """The site changed in a way that this service does not know yet."""
 ERROR_REASON_FETCH_FAILED: ErrorReason.ValueType  # 45
 """Fetching failed for a reason inside the service."""
+ERROR_REASON_NO_CAPTIONS: ErrorReason.ValueType  # 46
+"""The site has no captions of what is said."""
+ERROR_REASON_CAPTIONS_UNREADABLE: ErrorReason.ValueType  # 47
+"""The site's captions cannot be read."""
 ERROR_REASON_RECORDING_TOO_LARGE: ErrorReason.ValueType  # 60
 """The recording has more bytes than the service takes."""
 ERROR_REASON_RECORDING_TOO_LONG: ErrorReason.ValueType  # 61

@@ -5,7 +5,7 @@ import { languageName } from "./numbers.js";
 import { listEngines } from "./service.js";
 
 const KEPT = "yt-text.options";
-const FIELDS = ["language", "engine", "model", "translate", "word-times", "prompt"];
+const FIELDS = ["language", "origin", "engine", "model", "translate", "word-times", "prompt"];
 /** A prompt belongs to one recording; the rest is kept for the next visit. */
 const REMEMBERED = FIELDS.filter((id) => id !== "prompt");
 
@@ -47,8 +47,9 @@ export class Options {
 
   /** The TranscriptionConfig; only what differs from the default. */
   get config() {
-    const { language, engine, model, translate, prompt } = this.#fields;
+    const { language, origin, engine, model, translate, prompt } = this.#fields;
     const config = {};
+    if (origin.value) config.textOrigin = origin.value;
     if (language.value !== "auto") config.languageCode = language.value;
     if (engine.value !== "auto") config.engine = engine.value;
     if (model.value) config.model = model.value;
@@ -95,7 +96,7 @@ export class Options {
 
   /** Offers what fits together: the models, languages and abilities of the engine chosen. */
   #fill() {
-    const { language, engine, model } = this.#fields;
+    const { language, origin, engine, model } = this.#fields;
     refill(engine, [
       ["auto", "Automatic"],
       ...this.#engines.map(({ name, available }) => [name, available ? name : `${name} (not available)`, !available]),
@@ -109,14 +110,16 @@ export class Options {
     refill(language, [["auto", "Detect automatically"], ...named]);
     const reasons = this.#engines.filter((each) => !each.available && each.unavailableReason);
     byId("engine-note").replaceChildren(...reasons.map((each) => make("p", {}, `${each.name}: ${each.unavailableReason}`)));
-    offer("translate", !chosen || chosen.translation, chosen ? `${chosen.name} cannot translate.` : "");
+    const whyNot = origin.value ? "Captions are not translated." : chosen && !chosen.translation ? `${chosen.name} cannot translate.` : "";
+    offer("translate", !whyNot, whyNot);
     offer("word-times", !chosen || chosen.wordOffsets, chosen ? `${chosen.name} has no times for words.` : "");
   }
 
   /** What differs from the defaults, beside the folded summary. */
   #show() {
-    const { language, engine, model, translate, prompt } = this.#fields;
+    const { language, origin, engine, model, translate, prompt } = this.#fields;
     const chosen = [
+      origin.value && "captions",
       language.value !== "auto" && language.selectedOptions[0].textContent,
       engine.value !== "auto" && engine.value,
       model.value,

@@ -46,7 +46,8 @@ export class Summary {
     if (jobs.length(job)) parts.push(clock(jobs.length(job)));
     if (jobs.ended(job) && text.words) parts.push(count(text.words, "word", "words"));
     if (text.language) parts.push(languageName(text.language));
-    if (job.engine) parts.push(job.model ? `${job.engine}, ${job.model}` : job.engine);
+    if (job.engine === "captions") parts.push(job.model === "automatic" ? "the site’s automatic captions" : "the site’s captions");
+    else if (job.engine) parts.push(job.model ? `${job.engine}, ${job.model}` : job.engine);
     if (job.fromCache) parts.push("from an earlier transcript");
     const created = Date.parse(job.createTime);
     parts.push(make("time", { dateTime: job.createTime, title: fullMoment(created) }, ago(created)));

@@ -258,6 +258,16 @@ class ErrorReason(betterproto2.Enum):
     Fetching failed for a reason inside the service.
     """
 
+    NO_CAPTIONS = 46
+    """
+    The site has no captions of what is said.
+    """
+
+    CAPTIONS_UNREADABLE = 47
+    """
+    The site's captions cannot be read.
+    """
+
     RECORDING_TOO_LARGE = 60
     """
     The recording has more bytes than the service takes.
@@ -400,6 +410,8 @@ class ErrorReason(betterproto2.Enum):
             43: "ERROR_REASON_SITE_UNREACHABLE",
             44: "ERROR_REASON_EXTRACTOR_FAILED",
             45: "ERROR_REASON_FETCH_FAILED",
+            46: "ERROR_REASON_NO_CAPTIONS",
+            47: "ERROR_REASON_CAPTIONS_UNREADABLE",
             60: "ERROR_REASON_RECORDING_TOO_LARGE",
             61: "ERROR_REASON_RECORDING_TOO_LONG",
             62: "ERROR_REASON_RECORDING_EMPTY",
@@ -464,6 +476,8 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_SITE_UNREACHABLE": 43,
             "ERROR_REASON_EXTRACTOR_FAILED": 44,
             "ERROR_REASON_FETCH_FAILED": 45,
+            "ERROR_REASON_NO_CAPTIONS": 46,
+            "ERROR_REASON_CAPTIONS_UNREADABLE": 47,
             "ERROR_REASON_RECORDING_TOO_LARGE": 60,
             "ERROR_REASON_RECORDING_TOO_LONG": 61,
             "ERROR_REASON_RECORDING_EMPTY": 62,
