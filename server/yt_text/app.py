@@ -18,13 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from yt_text import spool
 from yt_text.audio.reader import AudioLimits
+from yt_text.engine_choice import Models
+from yt_text.engines.catalog import OPENAI
 from yt_text.engines.model_source import DownloadLimits
 from yt_text.gateway.config import GatewayConfig
 from yt_text.gateway.envoy import Gateway, GatewayMissingError
 from yt_text.intake.fetch import Fetcher, FetchLimits
 from yt_text.intake.links import check_url
 from yt_text.intake.uploads import UploadLimits
-from yt_text.pipeline import Models, Pipeline
+from yt_text.pipeline import Pipeline
 from yt_text.pool.pool import EnginePool, PoolLimits
 from yt_text.queue import JobQueue
 from yt_text.rpc.interceptors import Guard
@@ -66,11 +68,14 @@ class App:
             downloads=settings.model_download,
             mirrors=settings.model_mirrors,
             limits=DownloadLimits(max_bytes=settings.model_max_bytes, min_free_disk_bytes=settings.min_free_disk_bytes),
+            openai_model=settings.offered_openai_model,
         )
         self._store = Store(
             settings.store_url,
             max_queued_jobs=settings.max_queued_jobs,
             max_client_jobs=settings.max_jobs_per_client,
+            requests_per_day=settings.openai_requests_per_day,
+            minutes_per_day=settings.openai_minutes_per_day,
         )
         self._queue = JobQueue(slots=settings.max_running_jobs, lease_s=settings.lease_seconds)
         self._fetcher = Fetcher(
@@ -91,6 +96,7 @@ class App:
                 chunk_timeout_s=settings.chunk_timeout_s,
                 idle_unload_s=settings.engine_idle_s,
             ),
+            {OPENAI: {"api_key": settings.openai_api_key, "base_url": settings.openai_base_url}},
         )
         pipeline = Pipeline(
             self._store.attempts,
@@ -98,6 +104,7 @@ class App:
             self._pool,
             media_dir=self._media_dir,
             models=models,
+            budget=self._store.budget,
             audio_limits=AudioLimits(
                 max_duration_s=settings.max_media_duration_s,
                 stall_s=max(300.0, settings.fetch_stall_s + 60),  # the fetch should be the one to say why

@@ -9,51 +9,24 @@ committed chunks goes on after them: the same sound gives the same chunks.
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 from yt_text import captioned, spool
 from yt_text.audio.reader import AudioLimits, AudioReader
 from yt_text.audio.timeline import Chunk, place
+from yt_text.engine_choice import Models, choose_engine
 from yt_text.engines import catalog
 from yt_text.engines.engine import ChunkOptions, ChunkResult
-from yt_text.engines.model_source import DEFAULT_MIRRORS, DownloadLimits
-from yt_text.engines.models import ensure_model
-from yt_text.errors import EngineError, Problem, Reason, RequestError
+from yt_text.errors import Problem, Reason, RequestError
 from yt_text.intake.fetch import Fetch, Fetcher
-from yt_text.job import Config, Job
+from yt_text.job import Job
 from yt_text.pool.pool import EnginePool, EngineSpec
 from yt_text.store.attempts import Attempts
+from yt_text.store.budget import Budget
 
 SAMPLES_PER_MS = 16
-LANGUAGE_AUTO = ENGINE_AUTO = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """Where models are, and which one is for jobs that name none.
-
-    Attributes:
-        default: a name or a path; empty for the first that is found.
-        downloads: the default model is fetched at its first use, if it is a published one.
-        mirrors: where it is fetched from.
-        limits: for fetching.
-    """
-
-    directory: Path
-    default: str = ""
-    downloads: bool = False
-    mirrors: tuple[str, ...] = DEFAULT_MIRRORS
-    limits: DownloadLimits = field(default_factory=DownloadLimits)
-
-    def choose(self, config: Config) -> catalog.Choice:
-        """Chooses the engine and model for a job. Reads the disk. Raises EngineError: see `catalog.choose`."""
-        return catalog.choose(config, self.directory, self.default, downloads=self.downloads)
-
-    def list_engines(self) -> tuple[catalog.EngineStatus, ...]:
-        """Every engine, in the order in which `auto` tries them. Reads the disk."""
-        return catalog.list_engines(self.directory, self.default, downloads=self.downloads)
+LANGUAGE_AUTO = "auto"
 
 
 @dataclass(slots=True)
@@ -74,6 +47,7 @@ class Pipeline:
         media_dir: where recordings are kept: `<media id>` for uploads, `<job id>` for what was fetched.
         models: which models there are.
         audio_limits: for decoding.
+        budget: of engines that cost money.
         keep_media: keep what was fetched after the job has succeeded.
         progress_interval_s: how often progress of the download is written.
     """
@@ -87,6 +61,7 @@ class Pipeline:
         media_dir: Path,
         models: Models,
         audio_limits: AudioLimits,
+        budget: Budget,
         keep_media: bool = False,
         progress_interval_s: float = 0.5,
     ) -> None:
@@ -96,6 +71,7 @@ class Pipeline:
         self._media_dir = media_dir
         self._models = models
         self._audio_limits = audio_limits
+        self._budget = budget
         self._keep_media = keep_media
         self._progress_interval_s = progress_interval_s
 
@@ -117,7 +93,7 @@ class Pipeline:
 
     async def _hear(self, attempt: Job, path: Path, fetch: Fetch | None = None) -> None:
         """Transcribes a recording by ear. `fetch` brings it, if it has been asked for already."""
-        choice = await self._choose(attempt)
+        choice = await choose_engine(self._models, self._attempts, attempt, self._progress_interval_s)
         for warning in choice.warnings:
             await self._attempts.warn(attempt, warning)
         spec = EngineSpec(choice.engine, choice.model_path)
@@ -153,53 +129,6 @@ class Pipeline:
         await self._attempts.succeed(attempt, duration_ms=summary.duration_ms, warnings=warnings)
         if attempt.url and not self._keep_media:
             await asyncio.to_thread(spool.remove, path)
-
-    async def _choose(self, attempt: Job) -> catalog.Choice:
-        """Chooses engine and model; fetches the default model at its first use, visibly on the job."""
-        choice = await asyncio.to_thread(self._models.choose, attempt.config)
-        if not choice.fetch:
-            return choice
-        failed: tuple[Problem, ...] = ()
-        try:
-            await self._fetch_model(attempt, choice.fetch)
-        except EngineError as error:
-            if attempt.config.engine != ENGINE_AUTO or attempt.config.model:
-                raise
-            failed = (error.problem,)
-        offline = replace(self._models, downloads=False)
-        choice = await asyncio.to_thread(offline.choose, attempt.config)
-        return replace(choice, warnings=(*failed, *choice.warnings))
-
-    async def _fetch_model(self, attempt: Job, name: str) -> None:
-        done = total = 0
-
-        def note(fetched: int, whole: int) -> None:
-            nonlocal done, total
-            done, total = fetched, whole
-
-        stop = Event()
-        models = self._models
-        fetching = asyncio.create_task(
-            asyncio.to_thread(
-                ensure_model,
-                name,
-                models.directory,
-                mirrors=models.mirrors,
-                on_progress=note,
-                cancelled=stop,
-                limits=models.limits,
-            )
-        )
-        try:
-            while not (await asyncio.wait([fetching], timeout=self._progress_interval_s))[0]:
-                said = f"The model {name} is fetched first, this once: {done / 1e6:.0f} of {total / 1e6:.0f} MB."
-                await self._attempts.warn(attempt, Problem(Reason.MODEL_DOWNLOAD, said))
-            await fetching
-        finally:
-            stop.set()
-            await asyncio.wait([fetching])
-        said = f"The model {name} ({total / 1e6:.0f} MB) was fetched first. Later jobs begin sooner."
-        await self._attempts.warn(attempt, Problem(Reason.MODEL_DOWNLOAD, said))
 
     @asynccontextmanager
     async def _source(
@@ -260,6 +189,8 @@ class Pipeline:
                     word_offsets=attempt.config.word_offsets,
                     prompt=attempt.config.prompt,
                 )
+                if spec.engine == catalog.OPENAI:
+                    await self._budget.take(spec.engine, len(chunk.pcm) // (2 * SAMPLES_PER_MS))
                 result = group.create_task(self._pool.transcribe(spec, attempt.id, chunk.pcm, options))
                 await sent.put(_Transcribed(chunk, result))
                 # The language is heard once, in the first chunk, and holds for the rest.

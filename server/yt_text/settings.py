@@ -146,6 +146,16 @@ class Settings:
     """URLs under which the published models are, asked in this order; separated by commas."""
     model_max_bytes: int = _number(8 << 30, least=1)
     """Largest model that is fetched."""
+    openai_api_key: str = field(default="", repr=False)
+    """Key for the engine `openai`. With it `auto` uses that engine where there is no model for whisper.cpp."""
+    openai_base_url: str = ""
+    """A server that speaks like OpenAI's, such as http://gpu.example:8000/v1. Default: OpenAI's own."""
+    openai_model: str = "gpt-transcribe"
+    """Its model for jobs that name none. Only some give times: whisper-1 and most servers of one's own do."""
+    openai_requests_per_day: int = _number(100)
+    """Chunks sent to it in a day, by all workers, from midnight UTC. 0: no limit."""
+    openai_minutes_per_day: int = _number(0)
+    """Minutes of sound sent to it in a day. 0: no limit."""
     allow_model_paths: bool = False
     """Lets callers name a model by a path on this machine, not only by its name."""
     engine_processes: int = _number(0)
@@ -191,6 +201,11 @@ class Settings:
     def store_url(self) -> str:
         """The database, with its default filled in."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'yt-text.db'}"
+
+    @property
+    def offered_openai_model(self) -> str:
+        """The model of the engine `openai`; empty if that engine is not set up."""
+        return self.openai_model if self.openai_api_key or self.openai_base_url else ""
 
     @property
     def processes(self) -> int:

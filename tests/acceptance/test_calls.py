@@ -181,8 +181,9 @@ async def test_a_cancelled_job_is_retried_with_its_options(client: Client, recor
 
 async def test_engines_are_listed_in_the_order_of_auto(client: Client) -> None:
     engines = await client.list_engines()
-    assert [engine.name for engine in engines] == ["whisper.cpp", "pocketsphinx"]
-    assert engines[1].available
+    assert [engine.name for engine in engines] == ["whisper.cpp", "openai", "pocketsphinx"]
+    assert engines[2].available
+    assert "YT_TEXT_OPENAI_API_KEY" in engines[1].unavailable_reason
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,16 @@ class TabStrip:
         await self._chrome.send("Target.activateTarget", {"targetId": tab})
 
     async def evaluate(self, tab: str, expression: str) -> Any:
-        """Returns what an expression gives in a tab, as JSON."""
+        """Returns what an expression gives in a tab, as JSON; None while the tab has no document."""
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True}
         message = json.dumps({"id": number, "method": "Runtime.evaluate", "params": parameters})
         await self._chrome.send("Target.sendMessageToTarget", {"sessionId": self._sessions[tab], "message": message})
-        result = (await answer)["result"]
+        answered = await answer
+        if "error" in answered:  # between two documents
+            return None
+        result = answered["result"]
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 

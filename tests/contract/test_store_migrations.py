@@ -133,6 +133,13 @@ def columns(file: Path) -> set[str]:
     return names
 
 
+def table_names(file: Path) -> set[str]:
+    engine = sa.create_engine(f"sqlite:///{file}")
+    names = set(sa.inspect(engine).get_table_names())
+    engine.dispose()
+    return names
+
+
 async def make_0001(file: Path, url: str) -> None:
     """Makes the database as a program at 0001 left it, with two jobs and a segment."""
     await migrate(command.upgrade, url, "0001")
@@ -254,4 +261,30 @@ async def test_jobs_survive_the_way_back_to_0001(file: Path, url: str) -> None:
     assert columns(file) == set(JOB_OF_0001)
     store = await opened(url)
     assert await store.jobs.get(JOB_ID) == before
+    await store.close()
+
+
+async def test_a_database_of_0002_gets_a_budget_and_keeps_its_jobs(file: Path, url: str) -> None:
+    await make_0001(file, url)
+    await migrate(command.upgrade, url, "0002")
+    assert "spending" not in table_names(file)
+    store = await opened(url, requests_per_day=1)
+    assert await store.jobs.ids() == {JOB_ID, FAILED_ID}
+    await store.budget.take("openai", 1_000)
+    assert (await store.budget.left("openai")).requests == 0
+    await store.close()
+
+
+async def test_the_way_back_to_0002_removes_the_budget_and_nothing_else(file: Path, url: str) -> None:
+    await make_0001(file, url)
+    store = await opened(url)
+    await store.budget.take("openai", 1_000)
+    before = await store.jobs.get(JOB_ID)
+    await store.close()
+    everything = table_names(file)
+    await migrate(command.downgrade, url, "0002")
+    assert table_names(file) == everything - {"spending"}
+    store = await opened(url)
+    assert await store.jobs.get(JOB_ID) == before
+    assert (await store.budget.left("openai")).requests == 100
     await store.close()

@@ -152,7 +152,7 @@ def test_a_length_that_is_too_short_gives_no_cut_model(model: bytes, mirror: Mir
 def test_a_server_that_falls_silent_is_left_after_the_time_limit(mirror: Mirror, folder: Path, model: bytes):
     mirror.hold_at = 100_000
     error = failure(known(model, mirror), folder, replace(QUICK, read_timeout_s=0.3, attempts=2))
-    assert error.reason is Reason.ENGINE_UNAVAILABLE
+    assert error.reason is Reason.MODEL_DOWNLOAD_FAILED
     assert arrived(folder) >= 100_000
 
 
@@ -179,7 +179,7 @@ def test_a_silent_server_does_not_hold_up_the_end(mirror: Mirror, folder: Path, 
 def test_the_whole_download_has_a_time_limit(mirror: Mirror, folder: Path, model: bytes):
     mirror.rate = 100_000
     error = failure(known(model, mirror), folder, replace(QUICK, total_s=0.5))
-    assert error.reason is Reason.ENGINE_UNAVAILABLE
+    assert error.reason is Reason.MODEL_DOWNLOAD_FAILED
     assert error.retryable
 
 
@@ -228,7 +228,7 @@ def test_a_file_that_is_another_at_each_request_is_given_up(other: bytes, mirror
     mirror.etag = lambda data: f'"{next(count)}"'
     mirror.heeds_if_range, mirror.cut_after = False, 1_000_000
     error = failure(unknown(mirror), folder)
-    assert error.reason in (Reason.MODEL_INVALID, Reason.ENGINE_UNAVAILABLE)
+    assert error.reason in (Reason.MODEL_INVALID, Reason.MODEL_DOWNLOAD_FAILED)
     assert len(mirror.requests) < 20
 
 
@@ -294,7 +294,7 @@ def test_offline_is_told_and_leaves_nothing(folder: Path):
         closed.bind(("127.0.0.1", 0))
         source = Source(NAME, (f"http://127.0.0.1:{closed.getsockname()[1]}/{NAME}",))
         error = failure(source, folder)
-    assert (error.reason, error.retryable) == (Reason.ENGINE_UNAVAILABLE, True)
+    assert (error.reason, error.retryable) == (Reason.MODEL_DOWNLOAD_FAILED, True)
     assert error.attempts == ("127.0.0.1 cannot be reached",)
     assert left(folder) == []
 

@@ -55,6 +55,31 @@ def test_auto_without_any_model_falls_back_and_says_so(nothing: Path):
     assert [warning.reason for warning in choice.warnings] == [Reason.LOWER_QUALITY_ENGINE]
 
 
+def test_auto_without_any_model_fetches_the_default_one_if_it_may(nothing: Path):
+    choice = catalog.choose(Config(), nothing, "", downloads=True)
+    assert (choice.engine, choice.model_path, choice.fetch) == ("whisper.cpp", "", "base-q8_0")
+    assert catalog.choose(Config(engine="whisper.cpp"), nothing, "tiny.en", downloads=True).fetch == "tiny.en"
+    assert catalog.choose(Config(), nothing, "mine", downloads=True).engine == "pocketsphinx", "no published one"
+    assert catalog.list_engines(nothing, downloads=True)[0].available
+
+
+def test_a_model_to_fetch_that_knows_english_only_is_refused_for_the_rest(nothing: Path):
+    for config, reason in (
+        (Config(language_code="de"), Reason.LANGUAGE_NOT_SUPPORTED),
+        (Config(translate=True), Reason.OPTION_NOT_SUPPORTED),
+    ):
+        with pytest.raises(EngineError) as caught:
+            catalog.choose(config, nothing, "tiny.en", downloads=True)
+        assert caught.value.reason is reason
+
+
+def test_auto_takes_openai_where_it_is_set_up_and_there_is_no_model(nothing: Path, model_dir: Path):
+    choice = catalog.choose(Config(), nothing, "", openai_model="whisper-1")
+    assert (choice.engine, choice.model_path, choice.warnings) == ("openai", "whisper-1", ())
+    assert catalog.choose(Config(), model_dir, "", openai_model="whisper-1").engine == "whisper.cpp"
+    assert catalog.choose(Config(engine="openai", model="x"), model_dir, "", openai_model="y").model_name == "x"
+
+
 def test_auto_without_any_model_refuses_what_the_fallback_cannot_do(nothing: Path):
     assert refusal(Config(language_code="de"), nothing) is Reason.LANGUAGE_NOT_SUPPORTED
     assert refusal(Config(translate=True), nothing) is Reason.OPTION_NOT_SUPPORTED
@@ -135,7 +160,10 @@ def test_name_of_a_model_is_its_file_without_prefix_and_ending():
 
 
 def test_engines_are_listed_in_the_order_of_auto(model_dir: Path):
-    whisper, sphinx = catalog.list_engines(model_dir)
+    whisper, openai, sphinx = catalog.list_engines(model_dir)
+    assert (openai.name, openai.available, openai.models) == ("openai", False, ())
+    assert "YT_TEXT_OPENAI_API_KEY" in openai.unavailable_reason
+    assert catalog.list_engines(model_dir, openai_model="whisper-1")[1].models == ("whisper-1",)
     assert (whisper.name, whisper.available, whisper.models) == ("whisper.cpp", True, ("wired", "tiny.en"))
     assert whisper.translation
     assert {"en", "de", "jv", "yue"} <= set(whisper.language_codes)
@@ -144,14 +172,14 @@ def test_engines_are_listed_in_the_order_of_auto(model_dir: Path):
 
 
 def test_a_default_model_that_stands_elsewhere_goes_by_its_name(model_dir: Path, nothing: Path):
-    whisper, _ = catalog.list_engines(nothing, str(MICRO))
+    whisper = catalog.list_engines(nothing, str(MICRO))[0]
     assert (whisper.available, whisper.models) == (True, (model_name(MICRO),))
     assert catalog.choose(Config(model=model_name(MICRO)), nothing, str(MICRO)).model_path == str(MICRO)
     assert catalog.list_engines(model_dir, "wired")[0].models == ("wired", "tiny.en"), "not twice"
 
 
 def test_engine_without_model_is_listed_with_what_is_missing(nothing: Path):
-    whisper, sphinx = catalog.list_engines(nothing)
+    whisper, _, sphinx = catalog.list_engines(nothing)
     assert not whisper.available
     assert "model" in whisper.unavailable_reason
     assert sphinx.available

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from yt_text.engine_choice import Models
 from yt_text.intake.uploads import UploadLimits
 from yt_text.job import Config, Job
-from yt_text.pipeline import Models
 from yt_text.queue import JobQueue
 from yt_text.rpc import events, translate
 from yt_text.rpc.interceptors import Guard

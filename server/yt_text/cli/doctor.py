@@ -83,7 +83,12 @@ def _database(settings: Settings) -> Finding:
 def _engines(settings: Settings) -> Iterator[Finding]:
     from yt_text.engines import catalog
 
-    engines = catalog.list_engines(settings.model_dir, settings.model, downloads=settings.model_download)
+    engines = catalog.list_engines(
+        settings.model_dir,
+        settings.model,
+        downloads=settings.model_download,
+        openai_model=settings.offered_openai_model,
+    )
     for number, engine in enumerate(engines):
         what = f"engine {engine.name}"
         if engine.available:

@@ -1,5 +1,6 @@
 """`yt-text models`: which models there are, and which are here; fetches, checks and removes them."""
 
+import signal
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -99,6 +100,9 @@ def _pull(source: Source, settings: Settings) -> None:
     from yt_text.engines.model_download import ModelDownloadError, download  # its libraries are for this command
 
     name = model_name(Path(source.file_name))
+    # Also where a shell started this in the background, and has it ignore Ctrl-C.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with _shown(name) as show:
             done = download(source, settings.model_dir, on_progress=show, limits=_limits(settings))

@@ -5,10 +5,11 @@ child that serves the engine loads it.
 """
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from yt_text.engines import ggml_file
 from yt_text.engines.engine import Engine
@@ -26,12 +27,13 @@ from yt_text.errors import EngineError, Problem, Reason
 from yt_text.job import Config
 
 WHISPER_CPP = "whisper.cpp"
+OPENAI = "openai"
 POCKETSPHINX = "pocketsphinx"
-ENGINES = (WHISPER_CPP, POCKETSPHINX)
+ENGINES = (WHISPER_CPP, OPENAI, POCKETSPHINX)
 """In the order in which `auto` tries them."""
 
 POCKETSPHINX_MODEL = "en-us"
-_LIBRARIES = {WHISPER_CPP: "_pywhispercpp", POCKETSPHINX: "pocketsphinx"}
+_LIBRARIES = {WHISPER_CPP: "_pywhispercpp", OPENAI: "openai", POCKETSPHINX: "pocketsphinx"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Choice:
     """The engine that a job gets.
 
     Attributes:
-        model_path: the model's file; empty if the engine carries its model, or if it must be fetched first.
+        model_path: the model's file, or its name where it is elsewhere; empty if the engine carries its model, or
+            if it must be fetched first.
         fetch: the published model that must be fetched first; empty if none must.
         warnings: what the user should know about the choice.
     """
@@ -88,17 +91,21 @@ def check(config: Config) -> None:
         )
 
 
-def choose(config: Config, model_dir: Path, default_model: str, *, downloads: bool = False) -> Choice:
+def choose(
+    config: Config, model_dir: Path, default_model: str, *, downloads: bool = False, openai_model: str = ""
+) -> Choice:
     """Chooses the engine and model for a job, and checks what can be checked before any work.
 
-    `auto` takes whisper.cpp where a model is present or can be fetched, else pocketsphinx with a warning. A
-    named engine or model is used or refused, never replaced. Only the default model is ever fetched.
+    `auto` takes whisper.cpp where a model is present or can be fetched, else OpenAI where it is set up, else
+    pocketsphinx with a warning. A named engine or model is used or refused, never replaced. Only the default
+    model is ever fetched.
 
     Args:
         config: of the job.
         model_dir: where models are kept.
         default_model: name or path of the model for jobs that name none.
         downloads: the default model may be fetched if it is a published one.
+        openai_model: for the engine `openai`; empty if that is not set up.
 
     Raises:
         EngineError: `ENGINE_UNKNOWN`, `ENGINE_UNAVAILABLE`, `MODEL_NOT_FOUND`, `MODEL_INVALID`,
@@ -107,6 +114,10 @@ def choose(config: Config, model_dir: Path, default_model: str, *, downloads: bo
     check(config)
     if config.engine == POCKETSPHINX:
         return _pocketsphinx(config)
+    if config.engine == OPENAI:
+        if reason := _openai_missing(openai_model):
+            raise EngineError(Reason.ENGINE_UNAVAILABLE, reason)
+        return Choice(OPENAI, config.model or openai_model, config.model or openai_model)
     named = config.engine == WHISPER_CPP or bool(config.model)
     if named:
         _need_library(WHISPER_CPP)
@@ -119,6 +130,8 @@ def choose(config: Config, model_dir: Path, default_model: str, *, downloads: bo
         return _to_fetch(config, known)
     if named:
         find_model(default_model, model_dir)  # says what is missing
+    if not _openai_missing(openai_model):
+        return Choice(OPENAI, openai_model, openai_model)
     choice = _pocketsphinx(config)
     warning = Problem(
         Reason.LOWER_QUALITY_ENGINE,
@@ -128,13 +141,16 @@ def choose(config: Config, model_dir: Path, default_model: str, *, downloads: bo
     return Choice(choice.engine, choice.model_path, choice.model_name, (warning,))
 
 
-def list_engines(model_dir: Path, default_model: str = "", *, downloads: bool = False) -> tuple[EngineStatus, ...]:
+def list_engines(
+    model_dir: Path, default_model: str = "", *, downloads: bool = False, openai_model: str = ""
+) -> tuple[EngineStatus, ...]:
     """Every engine, in the order in which `auto` tries them.
 
     Args:
         model_dir: where models are kept.
         default_model: name or path of the model for jobs that name none; a path need not be in `model_dir`.
         downloads: see `choose`.
+        openai_model: see `choose`.
     """
     models = list_models(model_dir)
     with contextlib.suppress(EngineError):
@@ -146,23 +162,34 @@ def list_engines(model_dir: Path, default_model: str = "", *, downloads: bool = 
     whisper = EngineStatus(WHISPER_CPP, not reason, reason, models, True, True, WHISPER_TAGS)
     reason = _missing_library(POCKETSPHINX)
     sphinx = EngineStatus(POCKETSPHINX, not reason, reason, (POCKETSPHINX_MODEL,), True, False, (ENGLISH,))
-    return (whisper, sphinx)
+    reason = _openai_missing(openai_model)
+    models = () if reason else (openai_model,)
+    openai = EngineStatus(OPENAI, not reason, reason, models, True, True, WHISPER_TAGS)
+    return (whisper, openai, sphinx)
 
 
-def load(engine: str, model_path: str, threads: int, model_sha256: str = "") -> Engine:
+def load(
+    engine: str,
+    model_path: str,
+    threads: int,
+    model_sha256: str = "",
+    settings: Mapping[str, str] = MappingProxyType({}),
+) -> Engine:
     """Loads an engine with its model into this process. Only for the child that serves it.
 
     Args:
         engine: its name.
-        model_path: the model's file; empty for an engine that carries its model.
+        model_path: the model's file, or its name where it is elsewhere; empty for an engine that carries its model.
         threads: of the processor, for one call.
         model_sha256: of the file, if it is known already: saves reading the file.
+        settings: for `openai`: `api_key` and `base_url`.
 
     Raises:
         EngineError: `ENGINE_UNKNOWN`, `ENGINE_UNAVAILABLE`, `MODEL_NOT_FOUND`, `MODEL_INVALID`.
     """
     loaders: dict[str, Callable[[], Engine]] = {
         WHISPER_CPP: lambda: _load_whisper_cpp(model_path, threads, model_sha256),
+        OPENAI: lambda: _load_openai(model_path, settings),
         POCKETSPHINX: _load_pocketsphinx,
     }
     if engine not in loaders:
@@ -177,6 +204,12 @@ def _load_whisper_cpp(model_path: str, threads: int, model_sha256: str) -> Engin
     return WhisperCpp(Path(model_path), threads, model_sha256)
 
 
+def _load_openai(model: str, settings: Mapping[str, str]) -> Engine:
+    from yt_text.engines.openai_api import OPENAI_URL, OpenAiApi  # its library is for the engine's own process
+
+    return OpenAiApi(model, settings.get("base_url") or OPENAI_URL, settings.get("api_key", ""))
+
+
 def _load_pocketsphinx() -> Engine:
     from yt_text.engines.pocketsphinx import PocketSphinx  # its library is for the engine's own process
 
@@ -187,6 +220,12 @@ def _missing_library(engine: str) -> str:
     if find_spec(_LIBRARIES[engine]) is not None:
         return ""
     return f"The library for {engine} is not installed. Install yt-text again with its dependencies."
+
+
+def _openai_missing(model: str) -> str:
+    if not model:
+        return "No key is set for it. Set YT_TEXT_OPENAI_API_KEY, or YT_TEXT_OPENAI_BASE_URL for a server of your own."
+    return "" if not _missing_library(OPENAI) else "Its library is not installed. Install `yt-text[openai]`."
 
 
 def _need_library(engine: str) -> None:

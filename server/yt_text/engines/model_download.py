@@ -297,7 +297,7 @@ class _Download:
         if self._cancelled.is_set():
             raise DownloadStoppedError
         if time.monotonic() > self._deadline_s:
-            raise _download_error(Reason.ENGINE_UNAVAILABLE, "It took longer than the limit.", retryable=True)
+            raise _download_error(Reason.MODEL_DOWNLOAD_FAILED, "It took longer than the limit.", retryable=True)
 
     def _wait(self, seconds: float) -> None:
         self._cancelled.wait(min(seconds, max(0.0, self._deadline_s - time.monotonic())))

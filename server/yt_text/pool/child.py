@@ -5,8 +5,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -44,10 +46,14 @@ class EngineChild:
     Args:
         spec: what it loads.
         limits: the pool's.
+        settings: what the engine is told besides its model; it goes by the child's input alone.
     """
 
-    def __init__(self, spec: EngineSpec, limits: PoolLimits) -> None:
+    def __init__(
+        self, spec: EngineSpec, limits: PoolLimits, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.spec = spec
+        self._settings = settings
         self.info = EngineInfo("", "", "", 0)
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
@@ -108,7 +114,8 @@ class EngineChild:
             return wire.from_response(await self._call)
         except grpc.aio.AioRpcError as error:
             refusal = wire.from_rpc_error(error)
-            if refusal is None or refusal.reason is Reason.ENGINE_FAILED:
+            # An engine that says how often it tried is sound: its service elsewhere is not, and asks for money.
+            if refusal is None or (refusal.reason is Reason.ENGINE_FAILED and "tries" not in refusal.metadata):
                 raise ChildLostError(f"chunk: {error.code().name}") from error
             raise refusal from None
         finally:
@@ -189,6 +196,7 @@ class EngineChild:
             "socket": str(socket),
             "memory_base_bytes": self._limits.memory_base_bytes,
             "parent_pid": os.getpid(),
+            "settings": dict(self._settings),
         }
         stdin.write(json.dumps(config).encode() + b"\n")
         await stdin.drain()

@@ -49,6 +49,7 @@ class HostConfig:
         socket: path of the Unix socket to serve on.
         memory_base_bytes: what this process may use besides twice its model's file.
         parent_pid: the pool's process; if it is gone already, the child ends at once.
+        settings: what the engine is told besides its model.
     """
 
     engine: str
@@ -58,6 +59,7 @@ class HostConfig:
     socket: str
     memory_base_bytes: int
     parent_pid: int
+    settings: dict[str, str]
 
 
 class _Servicer(EngineServiceServicer):
@@ -105,7 +107,7 @@ def main() -> NoReturn:
     answer = _own_stdout()
     _limit_memory(config)
     try:
-        engine = catalog.load(config.engine, config.model_path, config.threads, config.model_sha256)
+        engine = catalog.load(config.engine, config.model_path, config.threads, config.model_sha256, config.settings)
     except EngineError as error:
         _say(answer, {"reason": error.reason, "message": error.message})
         _end(0)

@@ -21,6 +21,7 @@ from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from yt_text.engines.engine import ChunkOptions, ChunkResult
@@ -45,11 +46,15 @@ class EnginePool:
         run_dir: for sockets; made if it is not there. If its path is long or has unusual characters,
             the system's directory for temporary files is used.
         limits: every limit.
+        settings: what an engine of that name is told besides its model, such as a key. Never logged.
     """
 
-    def __init__(self, run_dir: Path, limits: PoolLimits) -> None:
+    def __init__(
+        self, run_dir: Path, limits: PoolLimits, settings: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+    ) -> None:
         self._run_dir = run_dir
         self._limits = limits
+        self._settings = settings
         self._socket_dir: Path | None = None
         self._line: Line[Work] = Line()
         self._places: list[Place] = []
@@ -175,7 +180,7 @@ class EnginePool:
         return False
 
     def _place_new(self, spec: EngineSpec) -> None:
-        place = Place(EngineChild(spec, self._limits))
+        place = Place(EngineChild(spec, self._limits, self._settings.get(spec.engine, {})))
         self._places.append(place)
         self._run(self._load(place))
 

@@ -74,6 +74,7 @@ CODES: dict[Reason, grpc.StatusCode] = {
     Reason.ATTEMPT_FAILED: Code.UNAVAILABLE,
     Reason.MODEL_DOWNLOAD: Code.OK,
     Reason.MODEL_DOWNLOAD_FAILED: Code.UNAVAILABLE,
+    Reason.BUDGET_SPENT: Code.RESOURCE_EXHAUSTED,
 }
 
 BUSY = frozenset(

@@ -8,10 +8,10 @@ from pathlib import Path
 from google.protobuf import empty_pb2
 
 from yt_text import spool
+from yt_text.engine_choice import Models
 from yt_text.errors import Reason, RequestError
 from yt_text.intake.uploads import UploadLimits
 from yt_text.job import Config, Job, JobState
-from yt_text.pipeline import Models
 from yt_text.queue import JobQueue
 from yt_text.rpc import headers, translate, uploading, watching
 from yt_text.rpc.client_address import Networks, client_address

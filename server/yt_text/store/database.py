@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """Newest migration; a test compares it with Alembic's."""
 
 # FULL: a job is on the disk when SubmitJob returns, also if the power goes.

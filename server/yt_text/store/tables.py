@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Dialect,
     Float,
     ForeignKey,
@@ -116,4 +117,14 @@ media = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("create_time", Time, nullable=False),
+)
+
+# What engines that cost money have used up; one row for each day in UTC.
+spending = Table(
+    "spending",
+    metadata,
+    Column("engine", String(40), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("requests", Integer, nullable=False),
+    Column("audio_ms", BigInteger, nullable=False),
 )

@@ -148,6 +148,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """As a warning: a model is, or was, fetched before the job could begin."""
     ERROR_REASON_MODEL_DOWNLOAD_FAILED: _ErrorReason.ValueType  # 90
     """As a warning or an error: a model could not be fetched."""
+    ERROR_REASON_BUDGET_SPENT: _ErrorReason.ValueType  # 91
+    """The day's budget of an engine that costs money is spent; `resets` in the
+    metadata says when it is full again.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call or a job failed, for programs.
@@ -283,4 +287,8 @@ ERROR_REASON_MODEL_DOWNLOAD: ErrorReason.ValueType  # 89
 """As a warning: a model is, or was, fetched before the job could begin."""
 ERROR_REASON_MODEL_DOWNLOAD_FAILED: ErrorReason.ValueType  # 90
 """As a warning or an error: a model could not be fetched."""
+ERROR_REASON_BUDGET_SPENT: ErrorReason.ValueType  # 91
+"""The day's budget of an engine that costs money is spent; `resets` in the
+metadata says when it is full again.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

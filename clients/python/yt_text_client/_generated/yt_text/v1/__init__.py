@@ -368,6 +368,12 @@ class ErrorReason(betterproto2.Enum):
     As a warning or an error: a model could not be fetched.
     """
 
+    BUDGET_SPENT = 91
+    """
+    The day's budget of an engine that costs money is spent; `resets` in the
+    metadata says when it is full again.
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -432,6 +438,7 @@ class ErrorReason(betterproto2.Enum):
             88: "ERROR_REASON_ATTEMPT_FAILED",
             89: "ERROR_REASON_MODEL_DOWNLOAD",
             90: "ERROR_REASON_MODEL_DOWNLOAD_FAILED",
+            91: "ERROR_REASON_BUDGET_SPENT",
         }
 
     @classmethod
@@ -498,6 +505,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_ATTEMPT_FAILED": 88,
             "ERROR_REASON_MODEL_DOWNLOAD": 89,
             "ERROR_REASON_MODEL_DOWNLOAD_FAILED": 90,
+            "ERROR_REASON_BUDGET_SPENT": 91,
         }
 
 
