@@ -46,7 +46,7 @@ class HttpConnection:
 
     async def get(self, path: str) -> int:
         """Sends a request; returns the length of the answer, whose body is left to read."""
-        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: benchmark\r\n\r\n".encode())
+        self._writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = await self._reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
         found = re.search(rb"content-length: (\d+)", head)
