@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 
 from tests.models import MICRO, wired_model
 from tests.recordings import speech, word_errors, write
-from tests.service import ServeProcess
+from tests.service import ServeProcess, running
 from tests.sites import Site
 from yt_text.cli.transcribe import FormatName
 from yt_text.formats import FORMATS
@@ -226,6 +227,20 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(
     assert "Traceback" not in errors
     assert psutil.wait_procs(children, timeout=10)[1] == []
     assert left_behind(environment) == []
+
+
+async def test_recordings_beyond_the_limit_of_a_client_wait_their_turn(
+    environment: dict[str, str], recording: Path, tmp_path: Path
+) -> None:
+    recordings = [Path(shutil.copy(recording, tmp_path / f"{name}.mp3")) for name in "abc"]
+    out = tmp_path / "out"
+    out.mkdir()
+    async with running(tmp_path / "service", gateway=True, max_jobs_per_client=1) as (app, _):
+        arguments = ("transcribe", *recordings, "--server", app.http_address, "-o", out)
+        done = await asyncio.to_thread(run, environment, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "waits:" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["a.txt", "b.txt", "c.txt"]
 
 
 async def test_ctrl_c_cancels_the_job_on_the_server(environment: dict[str, str], tmp_path: Path) -> None:
