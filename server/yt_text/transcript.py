@@ -50,6 +50,7 @@ class Transcript:
     text_origin: TextOrigin = TextOrigin.SPEECH
     engine: str = ""
     model: str = ""
+    model_sha256: str = ""
     processing_ms: int = 0
     title: str = ""
 

@@ -55,6 +55,7 @@ async def test_the_default_model_is_fetched_at_its_first_use_and_the_job_says_so
             job, _ = await finished(client, job)
             assert (job.state, job.engine, job.model) == (JobState.SUCCEEDED, "whisper.cpp", DEFAULT_MODEL)
             assert reasons(job) == ["MODEL_DOWNLOAD"]
+            assert (await client.get_result(job.id)).model_sha256 == sha256(model).hexdigest()
             second, _ = await finished(client, await submitted(client, tmp_path))
             assert (second.state, second.warnings) == (JobState.SUCCEEDED, [])
         assert (tmp_path / "models" / f"ggml-{DEFAULT_MODEL}.bin").read_bytes() == model

@@ -103,6 +103,7 @@ def test_json_holds_everything() -> None:
         text_origin=TextOrigin.CAPTIONS,
         engine="whisper.cpp",
         model="base-q5_1",
+        model_sha256="5c1d",
         processing_ms=9500,
         title='A "talk"',
     )
@@ -113,6 +114,7 @@ def test_json_holds_everything() -> None:
         "language_confidence": 0.95,
         "engine": "whisper.cpp",
         "model": "base-q5_1",
+        "model_sha256": "5c1d",
         "origin": "captions",
         "duration": 360000.123,
         "processing": 9.5,

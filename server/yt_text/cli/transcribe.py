@@ -247,6 +247,7 @@ def transcript_value(message: TranscriptMessage, title: str) -> Transcript:
         duration_ms=milliseconds(message.duration),
         engine=message.engine,
         model=message.model,
+        model_sha256=message.model_sha256,
         processing_ms=milliseconds(message.processing_duration),
         title=title,
     )

@@ -3,7 +3,9 @@
     {
       "job_id": "…", "title": "…",
       "language": "en", "language_confidence": 0.98,    BCP-47 tag; [0, 1], 0 if unknown
-      "engine": "whisper.cpp", "model": "base-q5_1", "origin": "speech" or "captions",
+      "engine": "whisper.cpp", "model": "base-q5_1",
+      "model_sha256": "…",                              of its file, as hex; "" if it is not one file
+      "origin": "speech" or "captions",
       "duration": 61.25, "processing": 9.5,             seconds, at most 3 decimals, as all times here
       "word_count": 2, "text": "Hello there.",
       "segments": [
@@ -34,6 +36,7 @@ def render(transcript: Transcript) -> str:
             "language_confidence": _number(transcript.language_confidence),
             "engine": transcript.engine,
             "model": transcript.model,
+            "model_sha256": transcript.model_sha256,
             "origin": transcript.text_origin.value,
             "duration": _seconds(transcript.duration_ms),
             "processing": _seconds(transcript.processing_ms),

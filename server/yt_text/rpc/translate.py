@@ -155,6 +155,7 @@ def transcript_value(job: Job, segments: list[Segment]) -> Transcript:
         text_origin=job.text_origin,
         engine=job.engine,
         model=job.model,
+        model_sha256=job.model_sha256,
         processing_ms=job.processing_ms,
         title=job.media.title,
     )
@@ -172,6 +173,7 @@ def transcript_message(transcript: Transcript) -> transcript_pb2.Transcript:
         text_origin=ORIGINS[transcript.text_origin],
         engine=transcript.engine,
         model=transcript.model,
+        model_sha256=transcript.model_sha256,
         word_count=transcript.word_count,
         processing_duration=duration(transcript.processing_ms),
     )

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from yt_text.v1 import job_pb2 as yt__text_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1byt_text/v1/transcript.proto\x12\nyt_text.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14yt_text/v1/job.proto\"\xc7\x03\n\nTranscript\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x08segments\x18\x03 \x03(\x0b\x32\x13.yt_text.v1.SegmentR\x08segments\x12#\n\rlanguage_code\x18\x04 \x01(\tR\x0clanguageCode\x12/\n\x13language_confidence\x18\x05 \x01(\x02R\x12languageConfidence\x12\x35\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x37\n\x0btext_origin\x18\x07 \x01(\x0e\x32\x16.yt_text.v1.TextOriginR\ntextOrigin\x12\x16\n\x06\x65ngine\x18\x08 \x01(\tR\x06\x65ngine\x12\x14\n\x05model\x18\t \x01(\tR\x05model\x12\x1d\n\nword_count\x18\n \x01(\x05R\twordCount\x12J\n\x13processing_duration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationR\x12processingDuration\"\x99\x02\n\x07Segment\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12<\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bstartOffset\x12\x38\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\tendOffset\x12\x12\n\x04text\x18\x04 \x01(\tR\x04text\x12&\n\x05words\x18\x05 \x03(\x0b\x32\x10.yt_text.v1.WordR\x05words\x12\x1f\n\x0b\x61vg_logprob\x18\x06 \x01(\x02R\navgLogprob\x12#\n\rspeaker_label\x18\x07 \x01(\tR\x0cspeakerLabel\"\xb2\x01\n\x04Word\x12\x12\n\x04word\x18\x01 \x01(\tR\x04word\x12<\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bstartOffset\x12\x38\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\tendOffset\x12\x1e\n\nconfidence\x18\x04 \x01(\x02R\nconfidenceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1byt_text/v1/transcript.proto\x12\nyt_text.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14yt_text/v1/job.proto\"\xea\x03\n\nTranscript\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n\x04text\x18\x02 \x01(\tR\x04text\x12/\n\x08segments\x18\x03 \x03(\x0b\x32\x13.yt_text.v1.SegmentR\x08segments\x12#\n\rlanguage_code\x18\x04 \x01(\tR\x0clanguageCode\x12/\n\x13language_confidence\x18\x05 \x01(\x02R\x12languageConfidence\x12\x35\n\x08\x64uration\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08\x64uration\x12\x37\n\x0btext_origin\x18\x07 \x01(\x0e\x32\x16.yt_text.v1.TextOriginR\ntextOrigin\x12\x16\n\x06\x65ngine\x18\x08 \x01(\tR\x06\x65ngine\x12\x14\n\x05model\x18\t \x01(\tR\x05model\x12\x1d\n\nword_count\x18\n \x01(\x05R\twordCount\x12J\n\x13processing_duration\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationR\x12processingDuration\x12!\n\x0cmodel_sha256\x18\x0c \x01(\tR\x0bmodelSha256\"\x99\x02\n\x07Segment\x12\x14\n\x05index\x18\x01 \x01(\x05R\x05index\x12<\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bstartOffset\x12\x38\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\tendOffset\x12\x12\n\x04text\x18\x04 \x01(\tR\x04text\x12&\n\x05words\x18\x05 \x03(\x0b\x32\x10.yt_text.v1.WordR\x05words\x12\x1f\n\x0b\x61vg_logprob\x18\x06 \x01(\x02R\navgLogprob\x12#\n\rspeaker_label\x18\x07 \x01(\tR\x0cspeakerLabel\"\xb2\x01\n\x04Word\x12\x12\n\x04word\x18\x01 \x01(\tR\x04word\x12<\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0bstartOffset\x12\x38\n\nend_offset\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\tendOffset\x12\x1e\n\nconfidence\x18\x04 \x01(\x02R\nconfidenceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'yt_text.v1.transcript_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRANSCRIPT']._serialized_start=98
-  _globals['_TRANSCRIPT']._serialized_end=553
-  _globals['_SEGMENT']._serialized_start=556
-  _globals['_SEGMENT']._serialized_end=837
-  _globals['_WORD']._serialized_start=840
-  _globals['_WORD']._serialized_end=1018
+  _globals['_TRANSCRIPT']._serialized_end=588
+  _globals['_SEGMENT']._serialized_start=591
+  _globals['_SEGMENT']._serialized_end=872
+  _globals['_WORD']._serialized_start=875
+  _globals['_WORD']._serialized_end=1053
 # @@protoc_insertion_point(module_scope)

@@ -37,6 +37,7 @@ class Transcript(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     WORD_COUNT_FIELD_NUMBER: _builtins.int
     PROCESSING_DURATION_FIELD_NUMBER: _builtins.int
+    MODEL_SHA256_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job that made it."""
     text: _builtins.str
@@ -53,6 +54,10 @@ class Transcript(_message.Message):
     """The model, such as `base-q5_1`."""
     word_count: _builtins.int
     """Words in `text`, split at white space."""
+    model_sha256: _builtins.str
+    """SHA-256 of the model's file, as hex: tells a version of it from another.
+    Empty if the model is not one file.
+    """
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
         """In order of `index`, with no gaps."""
@@ -79,10 +84,11 @@ class Transcript(_message.Message):
         model: _builtins.str = ...,
         word_count: _builtins.int = ...,
         processing_duration: _duration_pb2.Duration | None = ...,
+        model_sha256: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "processing_duration", b"processing_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "engine", b"engine", "job_id", b"job_id", "language_code", b"language_code", "language_confidence", b"language_confidence", "model", b"model", "processing_duration", b"processing_duration", "segments", b"segments", "text", b"text", "text_origin", b"text_origin", "word_count", b"word_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "engine", b"engine", "job_id", b"job_id", "language_code", b"language_code", "language_confidence", b"language_confidence", "model", b"model", "model_sha256", b"model_sha256", "processing_duration", b"processing_duration", "segments", b"segments", "text", b"text", "text_origin", b"text_origin", "word_count", b"word_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

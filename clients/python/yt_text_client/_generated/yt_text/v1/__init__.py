@@ -1362,6 +1362,12 @@ class Transcript(betterproto2.Message):
     Time spent by engines.
     """
 
+    model_sha256: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
+    """
+    SHA-256 of the model's file, as hex: tells a version of it from another.
+    Empty if the model is not one file.
+    """
+
 
 default_message_pool.register_message("yt_text.v1", "Transcript", Transcript)
 
