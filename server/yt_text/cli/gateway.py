@@ -7,13 +7,17 @@ import signal
 import tempfile
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from yt_text.address import split_address
 from yt_text.cli import ending, logs
 from yt_text.settings import Settings
 from yt_text.socket_folder import socket_folder
+
+if TYPE_CHECKING:
+    from yt_text.gateway.envoy import GatewayError  # loads much that `--help` does not need
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +53,24 @@ def gateway(
     raise typer.Exit(asyncio.run(_run(settings, servers)))
 
 
+def cannot_start(error: "GatewayError", settings: Settings) -> NoReturn:
+    """Ends a command whose gateway cannot start."""
+    from yt_text.gateway.envoy import GatewayAddressInUseError
+
+    why = f"the gateway cannot start: {error}."
+    if isinstance(error, GatewayAddressInUseError):
+        why = f"cannot listen on {settings.http_address}. Is the port in use? Set YT_TEXT_HTTP_ADDRESS to another."
+    ending.fail(why, ending.NO_SERVICE)
+
+
 def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return len(text) > len("unix:") if text.startswith("unix:") else bool(host and port.isascii() and port.isdigit())
+    if text.startswith("unix:"):
+        return text != "unix:"
+    try:
+        split_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Path) -> int:
@@ -59,7 +78,7 @@ def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Pa
     from yt_text.gateway import config
 
     try:
-        ip_address(config.split_address(settings.http_address)[0])
+        ip_address(split_address(settings.http_address)[0])
     except ValueError:
         ending.fail("with --write, --http-address must be an IP address and a port.", ending.WRONG_USAGE)
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +97,7 @@ def _write(settings: Settings, servers: tuple[str, ...], folder: Path, place: Pa
 
 async def _run(settings: Settings, servers: tuple[str, ...]) -> int:
     from yt_text.app import GATEWAY_GRACE_S, gateway_config, gateway_threads
-    from yt_text.gateway.envoy import Gateway, GatewayAddressInUseError, GatewayError
+    from yt_text.gateway.envoy import Gateway, GatewayError
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -88,13 +107,8 @@ async def _run(settings: Settings, servers: tuple[str, ...]) -> int:
         running = Gateway(gateway_config(settings, *servers), Path(folder), threads=gateway_threads(settings))
         try:
             await running.start()
-        except GatewayAddressInUseError:
-            ending.fail(
-                f"cannot listen on {settings.http_address}. Is the port in use? Set YT_TEXT_HTTP_ADDRESS to another.",
-                ending.NO_SERVICE,
-            )
         except GatewayError as error:
-            ending.fail(f"the gateway cannot start: {error}.", ending.NO_SERVICE)
+            cannot_start(error, settings)
         _log.info("ready", extra={"page": f"http://{running.address}/", "servers": ",".join(servers)})
         await stop.wait()
         await running.stop(GATEWAY_GRACE_S)

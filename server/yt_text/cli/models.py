@@ -16,7 +16,7 @@ from rich.table import Table
 from yt_text.cli import ending
 from yt_text.cli.render import size
 from yt_text.engines.model_part import files_of, lock_part, part_path
-from yt_text.engines.model_source import DownloadLimits, Source, source_of
+from yt_text.engines.model_source import Source, source_of
 from yt_text.engines.model_table import PUBLISHED, PublishedModel
 from yt_text.engines.models import InstalledModel, find_model, installed_models, model_name
 from yt_text.engines.models import verify as check
@@ -89,13 +89,6 @@ def pull(
     _pull(source, settings)
 
 
-def _limits(settings: Settings) -> DownloadLimits:
-    return DownloadLimits(
-        max_bytes=settings.model_max_bytes,
-        min_free_disk_bytes=settings.min_free_disk_bytes,
-    )
-
-
 def _pull(source: Source, settings: Settings) -> None:
     from yt_text.engines.model_download import ModelDownloadError, download  # its libraries are for this command
 
@@ -105,7 +98,7 @@ def _pull(source: Source, settings: Settings) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         with _shown(name) as show:
-            done = download(source, settings.model_dir, on_progress=show, limits=_limits(settings))
+            done = download(source, settings.model_dir, on_progress=show, limits=settings.download_limits)
     except KeyboardInterrupt:
         ending.fail("stopped. What arrived is kept: the same command goes on from there.", ending.INTERRUPTED)
     except EngineError as error:

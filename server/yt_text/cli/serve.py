@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from yt_text.cli import ending, logs
+from yt_text.cli.gateway import cannot_start
 from yt_text.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ async def _serve(settings: Settings) -> int:
     from sqlalchemy.exc import SQLAlchemyError  # `--help` should not wait for these
 
     from yt_text.app import App, DataDirectoryInUseError
-    from yt_text.gateway.envoy import GatewayAddressInUseError, GatewayError
+    from yt_text.gateway.envoy import GatewayError
     from yt_text.rpc.server import AddressInUseError
 
     loop = asyncio.get_running_loop()
@@ -74,13 +75,8 @@ async def _serve(settings: Settings) -> int:
             f"cannot listen on {settings.grpc_address}. Is the port in use? Set YT_TEXT_GRPC_ADDRESS to another.",
             ending.NO_SERVICE,
         )
-    except GatewayAddressInUseError:
-        ending.fail(
-            f"cannot listen on {settings.http_address}. Is the port in use? Set YT_TEXT_HTTP_ADDRESS to another.",
-            ending.NO_SERVICE,
-        )
     except GatewayError as error:
-        ending.fail(f"the gateway cannot start: {error}.", ending.NO_SERVICE)
+        cannot_start(error, settings)
     except (OSError, SQLAlchemyError) as error:
         why = error.strerror if isinstance(error, OSError) else "the database cannot be opened"
         ending.fail(f"cannot use the data directory: {why}. Set YT_TEXT_DATA_DIR to another one.", ending.NO_SERVICE)

@@ -8,13 +8,11 @@ from itertools import accumulate
 from typing import Any, cast
 
 from yt_text.engines.engine import ChunkResult
+from yt_text.engines.implausible import LEAST_LIKELIHOOD
 from yt_text.engines.language_names import named_language
 from yt_text.engines.repetition import without_loops
 from yt_text.engines.sound_notes import is_said
 from yt_text.transcript import Segment, Word
-
-LEAST_LIKELIHOOD = -3.0
-"""As in `whisper_cpp`: a segment less likely than this on the mean is rubbish."""
 
 # Whisper's own limits. Past the first and one of the others, it holds its text for failed; the service has tried
 # again by then, and nothing mended it.

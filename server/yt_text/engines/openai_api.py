@@ -14,6 +14,7 @@ import numpy as np
 
 from yt_text.engines.engine import SAMPLE_RATE, ChunkOptions, ChunkResult
 from yt_text.engines.flac import flac
+from yt_text.engines.implausible import is_silent
 from yt_text.engines.languages import AUTO, standard_tag, whisper_code
 from yt_text.engines.openai_answer import AnswerError, read_answer
 from yt_text.engines.openai_calls import OpenAiCalls, OpenAiLimits
@@ -23,9 +24,6 @@ from yt_text.errors import EngineError, Reason
 __all__ = ["OPENAI_URL", "OpenAiApi", "OpenAiLimits"]
 
 OPENAI_URL = "https://api.openai.com/v1"
-
-SILENT_PEAK = 32
-"""As in `whisper_cpp`: samples that never go beyond this hold no speech."""
 
 SHORTEST_INPUT_SAMPLES = SAMPLE_RATE
 """Services refuse what is below 0.1 s: shorter chunks than this get silence behind them."""
@@ -89,7 +87,7 @@ class OpenAiApi:
         samples = len(pcm) // 2
         if len(pcm) % 2 or samples > self.max_chunk_ms * SAMPLE_RATE // 1000:
             raise EngineError(Reason.INVALID_REQUEST, "The chunk of sound is malformed or too long.")
-        if _is_silent(pcm) or cancel.is_set():
+        if is_silent(np.frombuffer(pcm, dtype="<i2")) or cancel.is_set():
             return ChunkResult((), language)
         sound = flac(pcm + bytes(2 * max(0, SHORTEST_INPUT_SAMPLES - samples)))
         if len(sound) > self._limits.max_upload_bytes:
@@ -165,8 +163,3 @@ class OpenAiApi:
                 if form == _LAST_FORM:
                     raise
                 self._forms[path] = form + 1 if error.words_only else _LAST_FORM
-
-
-def _is_silent(pcm: bytes) -> bool:
-    samples = np.frombuffer(pcm, dtype="<i2")
-    return samples.size == 0 or max(int(samples.max()), -int(samples.min())) <= SILENT_PEAK

@@ -22,6 +22,7 @@ import numpy as np
 
 from yt_text.engines import ggml_file
 from yt_text.engines.engine import SAMPLE_RATE, ChunkOptions, ChunkResult
+from yt_text.engines.implausible import LEAST_LIKELIHOOD, is_silent
 from yt_text.engines.languages import AUTO, ENGLISH, standard_tag, whisper_code
 from yt_text.engines.models import model_name
 from yt_text.engines.repetition import without_loops
@@ -34,17 +35,11 @@ MAX_CHUNK_MS = 30_000
 SHORTEST_INPUT_SAMPLES = SAMPLE_RATE
 """The library answers nothing below 0.1 s, and poorly below 1 s: shorter chunks get silence behind them."""
 
-SILENT_PEAK = 32
-"""Samples that never go beyond this (60 dB below full scale) hold no speech. Models invent words there."""
-
 RETRY_TEMPERATURE_STEP = 0.4
 """A chunk that comes out badly is tried again at 0.4 and 0.8: at most three times the decoder's work."""
 
 LONGEST_PROMPT_TOKENS = 223
 """What the models leave room for. Of a longer prompt the end is used."""
-
-LEAST_LIKELIHOOD = -3.0
-"""A segment whose tokens are less likely than this on the mean (one in twenty) is rubbish that no retry mended."""
 
 LOG_WARNING, LOG_ERROR = 3, 4
 _DETECTED = re.compile(r"auto-detected language: (\w+) \(p = ([0-9.]+)\)")
@@ -89,7 +84,7 @@ class WhisperCpp:
             raise EngineError(Reason.INVALID_REQUEST, "The chunk of sound is malformed or too long.")
         samples = np.frombuffer(pcm, dtype="<i2")
         known = "" if code == AUTO else standard_tag(code)
-        if samples.size == 0 or max(int(samples.max()), -int(samples.min())) <= SILENT_PEAK:
+        if is_silent(samples):
             return ChunkResult((), known)
         sound = np.zeros(max(samples.size, SHORTEST_INPUT_SAMPLES), dtype=np.float32)
         np.multiply(samples, 1 / 32768, out=sound[: samples.size])

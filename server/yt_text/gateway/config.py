@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import mimetypes
 from dataclasses import dataclass
 from importlib import resources
 from ipaddress import ip_address
@@ -14,6 +13,7 @@ from typing import Any
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from yt_text.address import split_address
 from yt_text.errors import Reason
 
 FOLDER = Path(str(resources.files("yt_text.gateway")))
@@ -21,6 +21,13 @@ TEMPLATE = FOLDER / "envoy.yaml"
 DESCRIPTORS = Path(str(resources.files("yt_text.v1"))) / "descriptors.binpb"
 PAGE = FOLDER / "static"
 INDEX = "index.html"
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""The page's files by their endings. What a machine's own list says of them may differ."""
 READS = {"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}
 JOB_PAGE = "^/jobs/[^/]+$"
 """The page of one job; the same file for all, which reads the address."""
@@ -136,14 +143,6 @@ def _lua(text: str) -> str:
     return '"' + "".join(f"\\{byte:03}" for byte in text.encode()) + '"'
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Returns host and port of `host:port`; an IPv6 host stands in brackets. Raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
-        raise ValueError(address)
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
 def _address(server: str) -> Route:
     if server.startswith("unix:"):
         return {"pipe": {"path": server.removeprefix("unix:")}}
@@ -168,9 +167,6 @@ def _page_routes(page: Path) -> list[Route]:
         name = file.relative_to(PAGE).as_posix()
         content = file.read_bytes()
         etag = hashlib.sha256(content).hexdigest()[:16]
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        if kind.startswith("text/") or kind in ("application/javascript", "application/json"):
-            kind = "text/javascript; charset=utf-8" if name.endswith(".js") else f"{kind}; charset=utf-8"
         headers = [_header("etag", f'W/"{etag}"'), _header("cache-control", "no-cache")]
         matches: list[Route] = [{"path": f"/{name}"}]
         if name == INDEX:
@@ -179,7 +175,7 @@ def _page_routes(page: Path) -> list[Route]:
             known = {"name": "if-none-match", "string_match": {"contains": f'"{etag}"'}}
             routes.append(_answer(match, [READS, known], {"status": 304}, headers))
             body = {"status": 200, "body": {"filename": str(page / name)}}
-            routes.append(_answer(match, [READS], body, [*headers, _header("content-type", kind)]))
+            routes.append(_answer(match, [READS], body, [*headers, _header("content-type", KINDS[file.suffix])]))
     return routes
 
 

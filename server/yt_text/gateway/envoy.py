@@ -13,7 +13,8 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 
-from yt_text.gateway.config import GatewayConfig, render, split_address
+from yt_text.address import split_address
+from yt_text.gateway.config import GatewayConfig, render
 
 LIVE_TIMEOUT_S = 20.0
 POLL_S = 0.01

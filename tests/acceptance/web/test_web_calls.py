@@ -13,7 +13,6 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.models import wired_model
 from tests.recordings import speech, write
 from tests.service import closed_port, running, until
 from tests.web import body, drained, headers, refused, watching
@@ -26,40 +25,6 @@ from yt_text.v1.web_service_pb2_grpc import WebServiceStub
 from yt_text_client import Client, JobState
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    return write(speech(8, seed=1), tmp_path / "Öl & Gas.mp3", codec="mp3")
-
-
-@pytest.fixture
-async def service(tmp_path: Path) -> AsyncGenerator[tuple[App, Client]]:
-    model = wired_model(tmp_path / "wired.bin", high=())
-    async with running(tmp_path, model=str(model)) as service:
-        yield service
-
-
-@pytest.fixture
-def client(service: tuple[App, Client]) -> Client:
-    return service[1]
-
-
-@pytest.fixture
-async def channel(service: tuple[App, Client]) -> AsyncGenerator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(service[0].address) as channel:
-        yield channel
-
-
-@pytest.fixture
-def stub(channel: grpc.aio.Channel) -> Any:
-    return WebServiceStub(channel)
-
-
-@pytest.fixture
-def programs(channel: grpc.aio.Channel) -> Any:
-    """The service for programs, on the same channel."""
-    return TranscriptionServiceStub(channel)
 
 
 # Submitting

@@ -16,7 +16,6 @@ from tests.web import headers, refused, transcribed, watching, whole
 from yt_text.app import App
 from yt_text.v1 import job_pb2
 from yt_text.v1 import transcription_service_pb2 as pb
-from yt_text.v1.transcription_service_pb2_grpc import TranscriptionServiceStub
 from yt_text.v1.web_service_pb2_grpc import WebServiceStub
 from yt_text_client import Client
 
@@ -24,37 +23,10 @@ UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    return write(speech(8, seed=1), tmp_path / "Öl & Gas.mp3", codec="mp3")
-
-
-@pytest.fixture
 async def service(tmp_path: Path) -> AsyncGenerator[tuple[App, Client]]:
     model = wired_model(tmp_path / "wired.bin", high=())
     async with running(tmp_path, model=str(model), watch_keepalive_s=0.3) as service:
         yield service
-
-
-@pytest.fixture
-def client(service: tuple[App, Client]) -> Client:
-    return service[1]
-
-
-@pytest.fixture
-async def channel(service: tuple[App, Client]) -> AsyncGenerator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(service[0].address) as channel:
-        yield channel
-
-
-@pytest.fixture
-def stub(channel: grpc.aio.Channel) -> Any:
-    return WebServiceStub(channel)
-
-
-@pytest.fixture
-def programs(channel: grpc.aio.Channel) -> Any:
-    """The service for programs, on the same channel."""
-    return TranscriptionServiceStub(channel)
 
 
 async def test_events_tell_a_job_from_its_beginning_to_its_end(

@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-from collections.abc import Generator
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,49 +12,10 @@ from hypothesis import strategies as st
 
 from tests.model_downloads import NAME, QUICK, arrived, begin, failure, known, left, unknown, until
 from tests.model_mirrors import Mirror
-from tests.models import wired_model
 from yt_text.engines.model_download import Downloaded, DownloadStoppedError, download
 from yt_text.engines.model_part import part_path
 from yt_text.engines.models import ensure_model
 from yt_text.errors import EngineError, Reason
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return wired_model(tmp_path_factory.mktemp("model") / "a.bin").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A model of another size."""
-    return wired_model(tmp_path_factory.mktemp("model") / "b.bin", encoder_layers=2).read_bytes()
-
-
-@pytest.fixture(scope="module")
-def twin(tmp_path_factory: pytest.TempPathFactory, model: bytes) -> bytes:
-    """Another model of the same size."""
-    data = wired_model(tmp_path_factory.mktemp("model") / "c.bin", language="fr").read_bytes()
-    assert len(data) == len(model)
-    assert data != model
-    return data
-
-
-@pytest.fixture
-def mirror(model: bytes) -> Generator[Mirror]:
-    with Mirror({"/" + NAME: model}) as mirror:
-        yield mirror
-
-
-@pytest.fixture
-def second(model: bytes) -> Generator[Mirror]:
-    with Mirror({"/" + NAME: model}) as mirror:
-        yield mirror
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "models"
-
 
 # Several mirrors
 
